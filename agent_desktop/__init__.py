@@ -1,0 +1,1 @@
+"""What people see: pages, live push and the REST API."""

@@ -1,0 +1,1 @@
+"""The shared ground: what every part stands on, and where the parts are joined."""

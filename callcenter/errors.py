@@ -1,0 +1,53 @@
+"""Faults, one class each; the docstring is the sentence an operator reads."""
+
+from __future__ import annotations
+
+import inspect
+
+
+class CallCenterError(Exception):
+    """Something went wrong in the call centre."""
+
+    status = 500
+    """The HTTP status a page or the API answers with."""
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(str(self))
+
+    @property
+    def word(self) -> str:
+        """The machine word of the fault, such as ``SwitchUnreachable``."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        sentence = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        return f"{sentence} ({self.detail})" if self.detail else sentence
+
+
+class BadSettings(CallCenterError):
+    """The settings cannot be used; nothing was started."""
+
+
+class NotFound(CallCenterError):
+    """There is no such record, or you may not see it."""
+
+    status = 404
+
+
+class NotAllowed(CallCenterError):
+    """Your role does not allow this."""
+
+    status = 403
+
+
+class BadInput(CallCenterError):
+    """What was entered cannot be used; nothing was changed."""
+
+    status = 422
+
+
+class DatabaseUnreachable(CallCenterError):
+    """The database does not answer; check database.url and that its server runs."""
+
+    status = 503

@@ -1,0 +1,357 @@
+"""What can be said in this house: facts (kept in the ledger for ever) and nudges (read the row, it has changed).
+
+A fact is in the past tense, names things by id, and carries the switch's own time. Its ``key`` says when two
+tellings are one fact: the same channel can end only once, whoever reports it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from callcenter.database import from_us, to_us
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Anything that goes over the bus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact(Event):
+    """Something that happened, as the switch or a person made it happen."""
+
+    at: datetime
+    switch: str = ""
+    call_id: str | None = None  # Asterisk's Linkedid of the call's first channel
+    marks: ClassVar[tuple[str, ...]] = ("call_id", "at")
+    """The fields that tell one such fact from another."""
+
+    @property
+    def key(self) -> str:
+        """Unique for one happening: type, switch and the marks."""
+        parts = (getattr(self, mark) for mark in self.marks)
+        said = ":".join(str(to_us(part)) if isinstance(part, datetime) else str(part) for part in parts)
+        return f"{type(self).__name__}:{self.switch}:{said}"
+
+
+# --- the call and its legs --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegStarted(Fact):
+    """A channel came to be; the first of a call (leg_id == call_id) is the caller's."""
+
+    marks = ("leg_id",)
+    leg_id: str  # Asterisk's Uniqueid
+    channel: str
+    context: str
+    did: str  # the number dialled, as it arrived
+    caller_number: str  # as it arrived; hostile input
+    caller_name: str  # as it arrived; hostile input
+    language: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegAnswered(Fact):
+    marks = ("leg_id",)
+    leg_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegEnded(Fact):
+    """A channel is gone. The call is over with its last leg."""
+
+    marks = ("leg_id",)
+    leg_id: str
+    cause: int  # Q.850
+    cause_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MenuStep(Fact):
+    """The caller reached a step of an IVR flow and was heard (a key, words) or not (empty)."""
+
+    leg_id: str
+    flow: str
+    step: str
+    heard: str = ""
+    marks = ("leg_id", "at", "step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MenuLeft(Fact):
+    """The flow is done with the caller and says what he wants."""
+
+    leg_id: str
+    flow: str
+    queue: str  # where he goes now; empty when he hung up
+    kind: str = ""  # ticket kind he asked for
+    serial: str = ""  # engine number he gave
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueJoined(Fact):
+    leg_id: str
+    queue: str
+    position: int
+    marks = ("leg_id", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueAbandoned(Fact):
+    """The caller left the queue unanswered; the switch says this for a queue timeout too, see QueueExited."""
+
+    leg_id: str
+    queue: str
+    position: int
+    wait_s: int
+    marks = ("leg_id", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueExited(Fact):
+    """Queue() came back with the caller still on the line: TIMEOUT, FULL, JOINEMPTY, LEAVEEMPTY, CONTINUE …"""
+
+    leg_id: str
+    queue: str
+    status: str
+    marks = ("leg_id", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRung(Fact):
+    """An agent's phone is being rung for a waiting caller; leg_id is the agent's leg."""
+
+    marks = ("leg_id",)
+    leg_id: str
+    caller_leg_id: str
+    queue: str
+    agent: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentMissed(Fact):
+    """The agent did not answer in time, or refused."""
+
+    marks = ("leg_id",)
+    leg_id: str
+    queue: str
+    agent: str
+    ring_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentAnswered(Fact):
+    marks = ("leg_id",)
+    leg_id: str
+    queue: str
+    agent: str
+    wait_s: int
+    ring_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentDone(Fact):
+    """The talk between caller and agent is over; reason is caller, agent or transfer."""
+
+    marks = ("leg_id",)
+    leg_id: str
+    queue: str
+    agent: str
+    wait_s: int
+    talk_s: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held(Fact):
+    leg_id: str
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Fact):
+    leg_id: str
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeEntered(Fact):
+    leg_id: str
+    bridge_id: str
+    marks = ("leg_id", "bridge_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeLeft(Fact):
+    leg_id: str
+    bridge_id: str
+    marks = ("leg_id", "bridge_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transferred(Fact):
+    leg_id: str  # the leg that transferred
+    kind: str  # blind or attended
+    to: str
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingStarted(Fact):
+    """The switch began to write the call's sound; file is the name without folder and ending."""
+
+    leg_id: str
+    file: str
+    marks = ("leg_id", "file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerBound(Fact):
+    """The call is known to be this customer's: one known number, or an agent's choice (by = login)."""
+
+    customer_id: int
+    by: str = ""
+    marks = ("call_id", "customer_id", "by", "at")
+
+
+# --- the agent --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusChosen(Fact):
+    """A person (or policy, by = "policy") set an agent's status."""
+
+    agent: str
+    status: str  # available, on_break, offline
+    reason: str = ""
+    by: str = ""
+    marks = ("agent", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapUpFinished(Fact):
+    agent: str
+    by: str = ""  # agent's login, or "clock"
+    marks = ("agent", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhoneSeen(Fact):
+    """The agent's phone became reachable or went away."""
+
+    agent: str
+    reachable: bool
+    marks = ("agent", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberPaused(Fact):
+    """The switch says an agent is paused, or no longer paused, in a queue."""
+
+    agent: str
+    queue: str
+    paused: bool
+    reason: str = ""
+    marks = ("agent", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchLost(Fact):
+    """The link to the switch broke; what happens from here is unseen until SwitchFound."""
+
+    marks = ("at",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchFound(Fact):
+    """The link is up and the state was read again; restarted says the switch itself came back from nothing."""
+
+    restarted: bool = False
+    marks = ("at",)
+
+
+# --- nudges: read the row, it has changed -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nudge(Event):
+    """Published after commit; whoever missed it reads the row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallChanged(Nudge):
+    call_id: str
+    state: str
+    queue: str | None = None
+    agent: str | None = None  # the agent rung or talking
+    at: datetime | None = None  # the switch's stamp of the fact behind it
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentChanged(Nudge):
+    agent: str
+    status: str
+    state: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketChanged(Nudge):
+    ticket_id: int
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingChanged(Nudge):
+    call_id: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchChanged(Nudge):
+    """The link to the switch is up or down."""
+
+    switch: str
+    connected: bool
+    detail: str = ""
+
+
+# --- to and from text, for the ledger and for Redis -------------------------------------------------------------
+
+
+def _named(base: type[Event]) -> dict[str, type[Event]]:
+    found: dict[str, type[Event]] = {}
+    for kind in base.__subclasses__():
+        found[kind.__name__] = kind
+        found |= _named(kind)
+    return found
+
+
+EVENTS: dict[str, type[Event]] = _named(Event)
+FACTS: dict[str, type[Event]] = _named(Fact)
+_TIMES = {
+    name: {f.name for f in dataclasses.fields(kind) if "datetime" in str(f.type)} for name, kind in EVENTS.items()
+}
+
+
+def as_payload(event: Event, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The event's fields as JSON can hold them; times as microseconds since 1970 UTC."""
+    times = _TIMES[type(event).__name__]
+    return {
+        name: to_us(value) if name in times and value is not None else value
+        for name, value in event.__dict__.items()
+        if name not in without
+    }
+
+
+def from_payload(kind: str, payload: dict[str, Any]) -> Event:
+    """The event again; KeyError for a type nobody knows."""
+    times = _TIMES[kind]
+    return EVENTS[kind](
+        **{name: from_us(value) if name in times and value is not None else value for name, value in payload.items()}
+    )

@@ -1,0 +1,1 @@
+"""The base-management layer: settings and what an administrator maintains."""

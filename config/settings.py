@@ -1,0 +1,199 @@
+"""One typed tree of settings from ``callcenter.toml`` and the environment; an unknown key stops the start.
+
+Every key is also ``CALLCENTER_SECTION__KEY``; a secret is also ``CALLCENTER_SECTION__KEY_FILE``, a file that holds
+it. What is generated at first start (secrets) lives in ``home / "secrets"``, readable by the owner only.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from callcenter.errors import BadSettings
+
+_PREFIX = "CALLCENTER_"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Centre(Section):
+    """The centre itself."""
+
+    name: str = "柴油机服务热线"
+    language: Literal["zh", "en"] = "zh"
+    timezone: str = "Asia/Shanghai"
+    country: str = Field("CN", pattern="^[A-Z]{2}$")
+    area_code: str = "0371"  # for numbers that arrive without one
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"no time zone is called {value!r}; use a name such as Asia/Shanghai")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class DatabaseSettings(Section):
+    url: str = ""  # empty: SQLite in the home folder
+
+
+class BusSettings(Section):
+    redis_url: str = ""  # empty: within the process
+
+
+class Switch(Section):
+    """Asterisk, and where its doors are. Loopback only unless told otherwise."""
+
+    managed: bool = True  # we start and stop it; False: it runs already, elsewhere
+    name: str = Field("tel", pattern="^[A-Za-z0-9_-]{1,20}$")  # systemname: prefixes every Uniqueid
+    asterisk: str = ""  # path of an installed Asterisk; empty: the one in the home folder, else the one on PATH
+    host: str = "127.0.0.1"
+    ami_port: int = 15038
+    ami_user: str = "callcenter"
+    ami_secret: str = ""
+    http_port: int = 18088  # WebSocket of the browser phones; reached through /sip only
+    sip_bind: str = "127.0.0.1"
+    sip_port: int = 15060
+    rtp_start: int = 20000
+    rtp_end: int = 20999
+    media_address: str = ""  # what phones are told; empty: Asterisk's own choice
+    ice_host: str = ""  # an address outside 127/8 for browser sound; empty: every address the machine has
+    trunk_hosts: tuple[str, ...] = ("127.0.0.2",)  # whose calls are let in; never 127.0.0.1
+    trunk_contact: str = "sip:127.0.0.2:15080"  # where calls out go
+    answer_timeout_s: float = 5.0
+    heartbeat_s: float = 5.0
+    inbox_size: int = 20000  # messages; overflow means resync
+
+
+class Ivr(Section):
+    host: str = "127.0.0.1"
+    port: int = 14573
+    max_call_s: int = 600
+    idle_s: float = 30.0
+
+
+class Desktop(Section):
+    host: str = "127.0.0.1"
+    port: int = 8080
+    session_hours: float = 12.0
+    idle_minutes: float = 120.0
+    secure_cookie: bool = False  # True behind HTTPS
+
+
+class Recording(Section):
+    enabled: bool = True
+    keep_days: int = 180
+    tolerance_ms: int = 1500
+
+
+class Settings(Section):
+    home: Path = Path("var")
+    centre: Centre = Centre()
+    database: DatabaseSettings = DatabaseSettings()
+    bus: BusSettings = BusSettings()
+    switch: Switch = Switch()
+    ivr: Ivr = Ivr()
+    desktop: Desktop = Desktop()
+    recording: Recording = Recording()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.home / 'callcenter.db'}"
+
+    @property
+    def ami_secret(self) -> str:
+        return self.switch.ami_secret or secret(self.home, "ami")
+
+    @property
+    def asterisk_root(self) -> Path:
+        """Where the project's own Asterisk was unpacked: usr/sbin/asterisk below it."""
+        return self.home / "asterisk"
+
+    @property
+    def switch_home(self) -> Path:
+        """The switch's rendered files and what it writes: etc/, db/, log/, run/, spool/, sounds/."""
+        return self.home / "switch"
+
+    @property
+    def recordings(self) -> Path:
+        return self.switch_home / "spool" / "monitor"
+
+
+def load(path: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Settings from the file (``callcenter.toml`` here if there is one) and the environment, which wins.
+
+    BadSettings names the key and the fix.
+    """
+    environ = dict(os.environ) if environ is None else environ
+    named = path or (Path(environ["CALLCENTER_TOML"]) if environ.get("CALLCENTER_TOML") else None)
+    file = named or Path("callcenter.toml")
+    tree: dict[str, Any] = {}
+    if named is not None and not file.is_file():
+        raise BadSettings(f"there is no file {file}")
+    if file.is_file():
+        try:
+            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+            raise BadSettings(f"{file}: {fault}") from fault
+    for name, value in environ.items():
+        if name.startswith(_PREFIX) and name != "CALLCENTER_TOML":
+            _put(tree, name, value)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as fault:
+        raise BadSettings("; ".join(_sentence(dict(error)) for error in fault.errors())) from fault
+    return settings.model_copy(update={"home": settings.home.absolute()})
+
+
+def secret(home: Path, name: str) -> str:
+    """A random secret of this name, made at first use, readable by the owner only."""
+    folder = home / "secrets"
+    file = folder / name
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return secret(home, name)
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_urlsafe(24))
+    return file.read_text().strip()
+
+
+def _put(tree: dict[str, Any], name: str, value: str) -> None:
+    """Put ``CALLCENTER_SWITCH__AMI_PORT`` where the tree has ``switch.ami_port``; lists are comma-separated."""
+    path = name.removeprefix(_PREFIX).lower().split("__")
+    section = Settings.model_fields.get(path[0])
+    if path[-1].endswith("_file") and len(path) == 2:
+        path[-1] = path[-1].removesuffix("_file")
+        try:
+            value = Path(value).read_text(encoding="utf-8").strip()
+        except OSError as fault:
+            raise BadSettings(f"{name}: {fault.strerror}: {value}") from fault
+    branch = tree
+    for part in path[:-1]:
+        branch = branch.setdefault(part, {})
+    kinds = getattr(section.annotation, "model_fields", {}) if section is not None else {}
+    field = kinds.get(path[-1]) if len(path) == 2 else None
+    is_list = field is not None and "tuple" in str(field.annotation)
+    branch[path[-1]] = [part.strip() for part in value.split(",")] if is_list else value
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    *section, key = [str(part) for part in error["loc"]]
+    where = f"[{'.'.join(section)}] " if section else ""
+    if error["type"] == "extra_forbidden":
+        return f"{where}has no setting {key}".strip() if section else f"there is no setting {key}"
+    return f"{where}{key}: {error['msg']}"

@@ -1,0 +1,1 @@
+"""The switch as facts; the only part that speaks to the switch."""

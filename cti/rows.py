@@ -1,0 +1,144 @@
+"""The rows the switch's facts are projected on: calls, legs, segments, offers, agents and their spells.
+
+All of them are projections of the ledger: dropping and rebuilding them gives identical rows. Keys are therefore
+taken from the facts, never counted by the database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from callcenter.database import Base
+
+CALL_ID = String(150)
+
+
+class Call(Base):
+    """One call from its first channel to the hang-up of its last."""
+
+    __tablename__ = "calls"
+
+    call_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)  # Asterisk's Linkedid
+    switch: Mapped[str] = mapped_column(String(40))
+    direction: Mapped[str] = mapped_column(String(8))  # in, out, internal
+    caller_number: Mapped[str] = mapped_column(String(40), index=True)  # E.164 where it can be, else as it arrived
+    caller_name: Mapped[str] = mapped_column(String(200), default="")
+    did: Mapped[str] = mapped_column(String(40), default="")
+    language: Mapped[str] = mapped_column(String(5), default="")
+    state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, ended
+    outcome: Mapped[str] = mapped_column(String(20), default="")
+    # answered, abandoned_menu, abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, lost (switch died), other
+    queue: Mapped[str | None] = mapped_column(String(40))  # the last one joined
+    agent: Mapped[str | None] = mapped_column(String(10))  # extension of the agent ringing, talking, or last talked to
+    wished_kind: Mapped[str] = mapped_column(String(12), default="")  # ticket kind chosen in the IVR
+    wished_serial: Mapped[str] = mapped_column(String(40), default="")  # engine number given in the IVR
+    menu: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{step, heard, at_us}]
+    customer_id: Mapped[int | None] = mapped_column(index=True)
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    joined_at: Mapped[datetime | None]  # first queue
+    answered_at: Mapped[datetime | None]  # by an agent
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    wait_ms: Mapped[int] = mapped_column(default=0)  # in queues, ringing included
+    talk_ms: Mapped[int] = mapped_column(default=0)  # hold not included
+    hold_ms: Mapped[int] = mapped_column(default=0)
+    holds: Mapped[int] = mapped_column(default=0)
+    transfers: Mapped[int] = mapped_column(default=0)
+    recording: Mapped[str] = mapped_column(String(150), default="")  # file, without folder and ending
+
+
+class Leg(Base):
+    """One channel of a call."""
+
+    __tablename__ = "legs"
+
+    leg_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)  # Asterisk's Uniqueid
+    call_id: Mapped[str] = mapped_column(CALL_ID, index=True)
+    channel: Mapped[str] = mapped_column(String(120))
+    agent: Mapped[str | None] = mapped_column(String(10))
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[int | None]
+
+
+class Segment(Base):
+    """A stretch of the caller's time: menu, queue, talk or hold. Segments of a call neither overlap nor leave gaps."""
+
+    __tablename__ = "segments"
+
+    call_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(8))  # arrival, menu, queue, talk, hold
+    queue: Mapped[str | None] = mapped_column(String(40))
+    agent: Mapped[str | None] = mapped_column(String(10))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(String(20), default="")  # of a queue: answered, abandoned, timeout, exit …
+
+    __table_args__ = (Index("ix_segments_queue_started_at", "queue", "started_at"),)
+
+
+class Offer(Base):
+    """One ringing of one agent for one waiting call; every offer ends in answered, missed or cancelled."""
+
+    __tablename__ = "offers"
+
+    leg_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)  # the agent's leg
+    call_id: Mapped[str] = mapped_column(CALL_ID, index=True)
+    queue: Mapped[str] = mapped_column(String(40))
+    agent: Mapped[str] = mapped_column(String(10), index=True)
+    rung_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(String(10), default="")
+
+
+class Agent(Base):
+    """An agent as he is now. Status is chosen, state is seen: two columns."""
+
+    __tablename__ = "agents"
+
+    extension: Mapped[str] = mapped_column(String(10), primary_key=True)
+    status: Mapped[str] = mapped_column(String(10), default="offline")  # available, on_break, offline
+    status_reason: Mapped[str] = mapped_column(String(40), default="")
+    status_since: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(10), default="idle")  # idle, ringing, talking, wrap_up
+    state_since: Mapped[datetime | None]
+    call_id: Mapped[str | None] = mapped_column(CALL_ID)  # the call rung, talked or wrapped up
+    queue: Mapped[str | None] = mapped_column(String(40))
+    reachable: Mapped[bool] = mapped_column(Boolean, default=False)  # his phone is registered
+
+
+class Spell(Base):
+    """How long an agent was in one status and state; an agent's spells leave no gap while he is logged in."""
+
+    __tablename__ = "spells"
+
+    extension: Mapped[str] = mapped_column(String(10), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # spells begun in the same microsecond
+    ended_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(String(40), default="")
+    state: Mapped[str] = mapped_column(String(10))
+    call_id: Mapped[str | None] = mapped_column(CALL_ID)
+    queue: Mapped[str | None] = mapped_column(String(40))
+
+
+class SwitchRow(Base):
+    """A switch and how far it was seen; written by intake and resync."""
+
+    __tablename__ = "switches"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    connected: Mapped[bool] = mapped_column(Boolean, default=False)
+    since: Mapped[datetime | None]
+    booted_at: Mapped[datetime | None]
+    detail: Mapped[str] = mapped_column(String(200), default="")
+
+
+PROJECTIONS: tuple[type[Base], ...] = (Call, Leg, Segment, Offer, Agent, Spell)
+"""What ``rebuild`` drops and makes again from the ledger."""

@@ -1,0 +1,1 @@
+"""The catalogue of recordings and the account of what they cover."""

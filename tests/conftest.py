@@ -1,0 +1,20 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ticketing.rows  # noqa: F401 - the tables must be known before they are made
+from callcenter.database import Database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with every table."""
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    database.create_all()
+    yield database
+    database.close()

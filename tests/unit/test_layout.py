@@ -1,0 +1,59 @@
+"""The house rules: imports point left only, and each outside library has its one room."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ORDER = ["callcenter", "config", "ticketing", "cti", "recordings", "ivr", "reports", "agent_desktop"]
+JOINS = {"callcenter/cli.py", "callcenter/run.py", "callcenter/__main__.py"}
+ONLY_IN = {
+    "panoramisk": {"cti/ami.py"},
+    "twisted": {"ivr/agi.py", "ivr/session.py", "callcenter/run.py"},
+    "vosk": {"ivr/speech.py", "recordings/transcribe.py"},
+    "asterisk": {"ivr/fallback.py"},
+}
+FILES = sorted(path for room in ORDER for path in (ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_left_only(path):
+    name = str(path.relative_to(ROOT))
+    if name in JOINS:
+        return
+    room = ORDER.index(path.relative_to(ROOT).parts[0])
+    for module in imports(path):
+        head = module.split(".")[0]
+        if head in ORDER:
+            assert ORDER.index(head) <= room, f"{name} imports {module}, which stands right of it"
+            assert module not in ("callcenter.cli", "callcenter.run"), (
+                f"{name} imports the place where parts are joined"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_outside_library_has_its_one_room(path):
+    name = str(path.relative_to(ROOT))
+    for module in imports(path):
+        head = module.split(".")[0]
+        if head in ONLY_IN:
+            assert name in ONLY_IN[head], f"{name} imports {module}; only {sorted(ONLY_IN[head])} may"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_room_is_named_for_doing_something(path):
+    assert not {"handler", "manager", "processor", "service", "helper", "helpers", "util", "utils"} & set(
+        path.stem.split("_")
+    )

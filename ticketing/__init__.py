@@ -1,0 +1,1 @@
+"""Customers, engines, stations and tickets; knows nothing of telephones."""
