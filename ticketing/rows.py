@@ -52,7 +52,9 @@ class Customer(Base):
     phones: Mapped[list[Phone]] = relationship(
         back_populates="customer", cascade="all, delete-orphan", order_by="Phone.id"
     )
-    engines: Mapped[list[Engine]] = relationship(back_populates="customer", order_by="Engine.id")
+    engines: Mapped[list[Engine]] = relationship(
+        back_populates="customer", order_by="Engine.id", foreign_keys="Engine.customer_id"
+    )
 
 
 class Phone(Base):
