@@ -123,6 +123,8 @@ class Archive:
             "Dir::State": folder / "state",
             "Dir::State::status": folder / "status",
             "Dir::Cache": folder / "cache",
+            "Dir::Cache::pkgcache": "pkgcache.bin",  # containers switch it off: a second more for every question
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             "Dir::Etc::sourcelist": folder / "archive.sources",
             "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::preferencesparts": "/dev/null",
@@ -141,11 +143,12 @@ class Archive:
             text=True,
         )
         if done.returncode:
-            raise PackagesUnreachable(_reason(done.stdout + done.stderr, self.suite))
+            raise PackagesUnreachable(reason(done.stdout + done.stderr, self.suite))
         return done.stdout
 
 
-def _reason(said: str, suite: str) -> str:
+def reason(said: str, suite: str) -> str:
+    """The one sentence in what apt printed."""
     faults = [line.partition(":")[2].strip() for line in said.splitlines() if line.startswith(("E:", "Err:"))]
     fault = faults[0] if faults else said.strip()[-200:]
     if "No space left" in said:

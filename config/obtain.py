@@ -118,6 +118,7 @@ def _download(home: Path, debs: Path, root: Path) -> str:
     (debs / "suite.json").write_text(json.dumps(source.suite))
     sums = "".join(f"{_sha256(deb)}  {deb.name}\n" for deb in sorted(debs.glob("*.deb")))
     (debs / _SUMS).write_text(sums)
+    shutil.rmtree(source.folder)  # the lists are 100 MB, and stale the next time
     return source.suite
 
 
