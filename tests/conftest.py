@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import ticketing.rows  # noqa: F401 - the tables must be known before they are made
+import tests.tables  # noqa: F401 - the tables must be known before they are made
 from callcenter.database import Database
 
 

@@ -1,0 +1,18 @@
+"""Every module that declares tables; importing this one makes them all known."""
+
+from __future__ import annotations
+
+import importlib
+
+MODULES = (
+    "callcenter.jobs",
+    "callcenter.ledger",
+    "config.people",
+    "config.queues",
+    "cti.rows",
+    "recordings.rows",
+    "ticketing.rows",
+)
+
+for module in MODULES:
+    importlib.import_module(module)
