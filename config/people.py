@@ -1,14 +1,19 @@
-"""Users, their roles, and the agents among them."""
+"""Users, their roles and what these allow, passwords, log-ins, sessions and tokens."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import secrets
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, UniqueConstraint, delete, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from callcenter.database import Base
+from callcenter.database import Base, Database
+from callcenter.errors import BadInput, CallCenterError, NotFound
 
 
 class Role(StrEnum):
@@ -86,3 +91,263 @@ class QueueMember(Base):
     penalty: Mapped[int] = mapped_column(Integer, default=0)
 
     __table_args__ = (UniqueConstraint("queue", "extension"),)
+
+
+# --- who may do what ---------------------------------------------------------------------------------------------
+
+_ALL = frozenset(Role)
+_LEADS = frozenset({Role.SUPERVISOR, Role.ADMIN})
+_DESK = _LEADS | {Role.AGENT}
+
+PERMISSIONS: dict[str, frozenset[Role]] = {
+    "account": _ALL,  # one's own: language, password, log-out
+    "desk": _DESK,  # takes calls; with an extension only
+    "board": _LEADS,
+    "reports": _LEADS | {Role.QA, Role.CAMPAIGN},
+    "calls": _ALL,  # an agent sees his own only
+    "calls.all": _LEADS | {Role.QA},
+    "recordings": _DESK | {Role.QA},
+    "customers": _ALL,
+    "customers.write": _DESK,
+    "engines": _ALL,
+    "engines.write": _DESK,
+    "tickets": _ALL,  # a campaign manager sees follow-ups only
+    "tickets.write": _DESK,
+    "tickets.all": _DESK | {Role.QA},
+    "agents": _LEADS,
+    "queues.write": _LEADS,
+    "campaigns": _LEADS | {Role.CAMPAIGN},
+    "quality": _LEADS | {Role.QA},
+    "users": frozenset({Role.ADMIN}),
+    "settings": frozenset({Role.ADMIN}),
+}
+"""What is not listed is not allowed."""
+
+
+def may(role: str, permission: str) -> bool:
+    """Whether a role allows it; KeyError for a permission nobody has defined."""
+    return role in PERMISSIONS[permission]
+
+
+# --- passwords and log-in ----------------------------------------------------------------------------------------
+
+
+class WrongLogin(CallCenterError):
+    """Login or password is wrong."""
+
+    status = 401
+
+
+class TooManyAttempts(CallCenterError):
+    """Too many failed log-ins; wait and try again."""
+
+    status = 429
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"in {wait_s} s")
+
+
+class WeakPassword(BadInput):
+    """A password needs at least 10 characters, and neither the login nor one character only."""
+
+
+class LoginTaken(BadInput):
+    """This login or extension belongs to somebody already."""
+
+
+PASSWORDS = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+"""argon2id with 19 MiB and two passes: some 30 ms of one core."""
+_NOBODY = PASSWORDS.hash(secrets.token_hex(16))  # what an unknown login is checked against, in the same time
+_PASSWORD_LENGTH = range(10, 129)
+
+ATTEMPTS_WITHIN = timedelta(minutes=5)
+ATTEMPTS_OF_ONE_LOGIN = 10
+ATTEMPTS_OF_ONE_ADDRESS = 50
+"""A whole office may stand behind one address."""
+
+
+def create_user(
+    db: Session,
+    login: str,
+    name: str,
+    role: str,
+    password: str,
+    now: datetime,
+    *,
+    language: str = "zh",
+    extension: str | None = None,
+) -> User:
+    login = login.strip().lower()
+    if not login or not login.isascii() or len(login) > 40 or any(char.isspace() for char in login):
+        raise BadInput("a login has 1 to 40 Latin letters, digits or signs")
+    if not name.strip() or len(name) > 80:
+        raise BadInput("a name has 1 to 80 characters")
+    if extension is not None and not (extension.isascii() and extension.isdigit() and 2 <= len(extension) <= 10):
+        raise BadInput("an extension has 2 to 10 digits")
+    same = (User.login == login) | (User.extension == extension if extension is not None else False)
+    if db.scalar(select(func.count()).select_from(User).where(same)):
+        raise LoginTaken(login)
+    user = User(
+        login=login,
+        name=name.strip(),
+        role=Role(role).value,
+        password_hash=_hashed(login, password),
+        language=language,
+        extension=extension,
+        created_at=now,
+    )
+    db.add(user)
+    db.flush()
+    return user
+
+
+def user_of(db: Session, login: str) -> User:
+    user = db.scalar(select(User).where(User.login == login.strip().lower()))
+    if user is None:
+        raise NotFound(f"user {login}")
+    return user
+
+
+def set_password(db: Session, user: User, password: str, now: datetime) -> None:
+    """Every session of the user ends with the old password."""
+    hashed = _hashed(user.login, password)
+    db.execute(update(User).where(User.id == user.id).values(password_hash=hashed))
+    end_all_sessions(db, user, now)
+
+
+def set_active(db: Session, user: User, active: bool, now: datetime) -> None:
+    """Let a user in, or keep him out from now on: his sessions end, his tokens stop working while he is out."""
+    db.execute(update(User).where(User.id == user.id).values(active=active))
+    if not active:
+        end_all_sessions(db, user, now)
+
+
+def authenticate(database: Database, login: str, password: str, address: str, now: datetime) -> User:
+    """The user, if login and password are right; WrongLogin, or TooManyAttempts with the seconds to wait.
+
+    In transactions of its own: the attempt is on record before the password is looked at, so that neither a rollback
+    nor a thousand attempts at once get past the limit, and no transaction is open while the hash is computed.
+    """
+    login = login.strip().lower()[:40]
+    with database.write() as db:
+        throttle(db, login, address, now)
+        attempt = LoginAttempt(at=now, login=login, address=address[:45])
+        db.add(attempt)
+        user = db.scalar(select(User).where(User.login == login, User.active))
+    fits = _fits(user.password_hash if user else _NOBODY, password)
+    if user is None or not fits:
+        raise WrongLogin
+    with database.write() as db:
+        db.execute(delete(LoginAttempt).where(LoginAttempt.login == login))
+        if PASSWORDS.check_needs_rehash(user.password_hash):
+            db.execute(update(User).where(User.id == user.id).values(password_hash=PASSWORDS.hash(password)))
+    return user
+
+
+def throttle(db: Session, login: str, address: str, now: datetime) -> None:
+    """TooManyAttempts while this login, or this address, has failed too often of late."""
+    since = now - ATTEMPTS_WITHIN
+    db.execute(delete(LoginAttempt).where(LoginAttempt.at <= since))
+    for column, value, limit in (
+        (LoginAttempt.login, login, ATTEMPTS_OF_ONE_LOGIN),
+        (LoginAttempt.address, address[:45], ATTEMPTS_OF_ONE_ADDRESS),
+    ):
+        newest = select(LoginAttempt.at).where(column == value).order_by(LoginAttempt.at.desc())
+        # The limit is met while the limit-th newest attempt is still of late.
+        at = db.scalar(newest.offset(limit - 1).limit(1))
+        if at is not None:
+            raise TooManyAttempts(max(1, round((at + ATTEMPTS_WITHIN - now).total_seconds())))
+
+
+def _hashed(login: str, password: str) -> str:
+    if len(password) not in _PASSWORD_LENGTH or len(set(password)) == 1 or login in password.lower():
+        raise WeakPassword
+    return PASSWORDS.hash(password)
+
+
+def _fits(hashed: str, password: str) -> bool:
+    try:
+        return PASSWORDS.verify(hashed, password[: _PASSWORD_LENGTH.stop])
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+# --- sessions and tokens -----------------------------------------------------------------------------------------
+
+SESSION_LASTS = timedelta(hours=12)
+SESSION_IDLE = timedelta(hours=2)
+SEEN_EVERY = timedelta(minutes=1)
+
+
+def start_session(db: Session, user: User, now: datetime) -> tuple[str, LoginSession]:
+    """The cookie's value, which is kept nowhere here, and the row that makes it good."""
+    token = secrets.token_urlsafe(32)
+    session = LoginSession(
+        token_hash=_digest(token), user_id=user.id, csrf=secrets.token_urlsafe(32), created_at=now, seen_at=now
+    )
+    db.add(session)
+    db.flush()
+    return token, session
+
+
+def session_user(
+    db: Session, token: str, now: datetime, lasts: timedelta = SESSION_LASTS, idle: timedelta = SESSION_IDLE
+) -> tuple[User, LoginSession] | None:
+    """Whose cookie this is; None for one that is unknown, ended, too old or too long unused. Changes nothing."""
+    found = db.execute(
+        select(User, LoginSession)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .where(LoginSession.token_hash == _digest(token), LoginSession.ended_at.is_(None), User.active)
+        .where(LoginSession.created_at > now - lasts, LoginSession.seen_at > now - idle)
+    ).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def session_unseen(session: LoginSession, now: datetime) -> bool:
+    """Whether it is time to write down that the session was used (``session_seen``); once a minute is enough."""
+    return now - session.seen_at >= SEEN_EVERY
+
+
+def session_seen(db: Session, session: LoginSession, now: datetime) -> None:
+    mine = LoginSession.token_hash == session.token_hash
+    db.execute(update(LoginSession).where(mine, LoginSession.seen_at < now).values(seen_at=now))
+
+
+def end_session(db: Session, token: str, now: datetime) -> None:
+    mine = LoginSession.token_hash == _digest(token)
+    db.execute(update(LoginSession).where(mine, LoginSession.ended_at.is_(None)).values(ended_at=now))
+
+
+def end_all_sessions(db: Session, user: User, now: datetime) -> int:
+    """Log the user out everywhere; the answer is how many sessions that were."""
+    still = (LoginSession.user_id == user.id) & LoginSession.ended_at.is_(None)
+    ended = db.scalars(update(LoginSession).where(still).values(ended_at=now).returning(LoginSession.token_hash))
+    return len(ended.all())
+
+
+def create_token(db: Session, user: User, name: str, now: datetime) -> str:
+    """A bearer token for the API, shown this once."""
+    token = f"cc_{secrets.token_urlsafe(32)}"
+    db.add(ApiToken(user_id=user.id, name=name[:80], token_hash=_digest(token), created_at=now))
+    db.flush()
+    return token
+
+
+def token_user(db: Session, token: str) -> User | None:
+    return db.scalar(
+        select(User)
+        .join(ApiToken, ApiToken.user_id == User.id)
+        .where(ApiToken.token_hash == _digest(token), ApiToken.ended_at.is_(None), User.active)
+    )
+
+
+def end_token(db: Session, user: User, token_id: int, now: datetime) -> None:
+    """NotFound unless it is this user's token and still good."""
+    mine = (ApiToken.id == token_id) & (ApiToken.user_id == user.id) & ApiToken.ended_at.is_(None)
+    if not db.scalars(update(ApiToken).where(mine).values(ended_at=now).returning(ApiToken.id)).all():
+        raise NotFound(f"token {token_id}")
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

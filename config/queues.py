@@ -1,11 +1,15 @@
-"""Queues and their targets, and the numbers people dial (DIDs)."""
+"""Queues and their targets, who serves them, and the numbers people dial (DIDs)."""
 
 from __future__ import annotations
 
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
+import re
+
+from sqlalchemy import String, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base
+from callcenter.errors import BadInput, NotFound
+from config.people import QueueMember, User
 
 
 class Queue(Base):
@@ -39,3 +43,70 @@ class Did(Base):
     flow: Mapped[str] = mapped_column(String(40))
     language: Mapped[str] = mapped_column(String(5), default="zh")
     default_queue: Mapped[str] = mapped_column(String(40))
+
+
+def list_queues(db: Session) -> list[Queue]:
+    return list(db.scalars(select(Queue).order_by(Queue.name)))
+
+
+def load_queue(db: Session, name: str) -> Queue:
+    queue = db.get(Queue, name)
+    if queue is None:
+        raise NotFound(f"queue {name}")
+    return queue
+
+
+def create_queue(db: Session, name: str, title_zh: str, title_en: str, **settings: object) -> Queue:
+    """BadInput where the switch could not call a queue so, or one is called so already."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+        raise BadInput("a queue's name has small Latin letters, digits, - and _")
+    if db.get(Queue, name) is not None:
+        raise BadInput(f"there is a queue {name} already")
+    queue = Queue(name=name, title_zh=title_zh, title_en=title_en, **settings)
+    db.add(queue)
+    db.flush()
+    return queue
+
+
+def members(db: Session, queue: str) -> list[tuple[QueueMember, User]]:
+    """Who serves the queue, the first to be asked first; people who may no longer log in are left out."""
+    rows = db.execute(
+        select(QueueMember, User)
+        .join(User, User.extension == QueueMember.extension)
+        .where(QueueMember.queue == queue, User.active)
+        .order_by(QueueMember.penalty, QueueMember.extension)
+    )
+    return [(member, user) for member, user in rows]
+
+
+def queues_of(db: Session, extension: str) -> list[Queue]:
+    """The queues an agent serves."""
+    rows = select(Queue).join(QueueMember, QueueMember.queue == Queue.name)
+    return list(db.scalars(rows.where(QueueMember.extension == extension).order_by(Queue.name)))
+
+
+def set_member(db: Session, queue: str, extension: str, penalty: int = 0) -> QueueMember:
+    """Make the agent serve the queue, or change how soon he is asked (0 first)."""
+    load_queue(db, queue)
+    if not 0 <= penalty <= 100:
+        raise BadInput("a penalty is 0 to 100")
+    if db.scalar(select(User.id).where(User.extension == extension)) is None:
+        raise NotFound(f"extension {extension}")
+    member = db.scalar(select(QueueMember).where(QueueMember.queue == queue, QueueMember.extension == extension))
+    if member is None:
+        member = QueueMember(queue=queue, extension=extension)
+        db.add(member)
+    member.penalty = penalty
+    db.flush()
+    return member
+
+
+def remove_member(db: Session, queue: str, extension: str) -> None:
+    db.execute(delete(QueueMember).where(QueueMember.queue == queue, QueueMember.extension == extension))
+
+
+def load_did(db: Session, number: str) -> Did:
+    did = db.get(Did, number)
+    if did is None:
+        raise NotFound(f"number {number}")
+    return did
