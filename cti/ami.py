@@ -1,0 +1,390 @@
+"""The door to the switch, on panoramisk: one AMI link, kept up; questions with a deadline; events in an inbox.
+
+panoramisk 1.4 connects and logs in. Framing, serialising, matching of answers, heartbeat and reconnection are ours,
+because its own lose letters and events, repeat actions and wait for ever. The reader never awaits anything: the
+switch drops a client that is 2.9 MB behind, and repeats nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from panoramisk.ami_protocol import AMIProtocol
+from panoramisk.manager import Manager
+
+from callcenter.database import now
+from callcenter.errors import CallCenterError
+from config.settings import Switch
+from cti.inbox import Inbox
+from cti.wire import Field, Frames, Message, clean, compose, event_name, parse
+
+log = logging.getLogger(__name__)
+
+BOOT_TIMEOUT_S = 60.0  # from a log-in to FullyBooted; a switch that starts answers log-ins long before it is ready
+STEADY_S = 10.0  # a link that held this long was a good one: the next loss is a first one again
+
+
+class SwitchUnreachable(CallCenterError):
+    """The switch cannot be reached, or did not answer in time; nothing was asked of it twice."""
+
+    status = 503
+
+
+class SwitchRefused(CallCenterError):
+    """The switch refused what was asked of it."""
+
+    status = 409
+
+
+class LoginRefused(SwitchRefused):
+    """The switch refuses our AMI user or secret; see switch.ami_user, switch.ami_secret and its manager.conf."""
+
+
+class Door:
+    """One switch's AMI, from ``connect`` to ``close``.
+
+    ``wanted`` names the events that reach the inbox; None is all of them. The callbacks run in the loop, one after
+    another; what they raise is logged. After ``on_connected`` and ``on_overflow`` the truth must be read from the
+    switch again.
+    """
+
+    def __init__(self, switch: Switch, secret: str, wanted: Collection[str] | None = None) -> None:
+        self.inbox = Inbox(switch.inbox_size)
+        self.fault: CallCenterError | None = None  # why there is no link
+        self.booted_at: datetime | None = None  # when the switch came up; another time than before is a restart
+        self.on_connected: Callable[[], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.on_overflow: Callable[[], None] | None = None
+        self._switch = switch
+        self._secret = secret
+        self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
+        self._line: _Line | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        return self._line is not None and not self._line.lost.done()
+
+    async def connect(self) -> bool:
+        """Begin to keep a link up, until ``close``; True if the first try made one, else ``fault`` says why not."""
+        if self._keeper is None:
+            self._tried.clear()
+            self._keeper = asyncio.create_task(self._keep(), name="ami")
+        await self._tried.wait()
+        return self.connected
+
+    async def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+
+    async def ask(self, action: str, /, *, timeout_s: float | None = None, **fields: Field) -> Message:
+        """The switch's answer to one action; fields are AMI headers (``Queue="repair"``), None is left out.
+
+        SwitchUnreachable without a link or without an answer in time, SwitchRefused if it says Error, BadField
+        before anything is sent. Nothing is ever sent twice.
+        """
+        return (await self._ask(action, fields, timeout_s, many=False))[0]
+
+    async def ask_list(self, action: str, /, *, timeout_s: float | None = None, **fields: Field) -> list[Message]:
+        """The events between the start and the end of an action's list. Raises as ``ask`` does."""
+        return (await self._ask(action, fields, timeout_s, many=True))[1:]
+
+    async def _ask(
+        self, action: str, fields: Mapping[str, Field], timeout_s: float | None, many: bool
+    ) -> list[Message]:
+        if self._line is None:
+            raise SwitchUnreachable(self.fault.detail if self.fault else "not connected")
+        return await self._line.ask(action, fields, timeout_s or self._switch.answer_timeout_s, many)
+
+    # --- keeping the link -------------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        losses = 0
+        while True:
+            line = _Line(self)
+            try:
+                await self._open(line)
+                self._line, self.fault, opened = line, None, time.monotonic()
+                log.info("switch %s: connected, up since %s", self._switch.name, self.booted_at)
+                self._tell(self.on_connected)
+                self._tried.set()
+                await self._watch(line)
+                losses = 0 if time.monotonic() - opened > STEADY_S else losses
+                self.fault = SwitchUnreachable(line.end)
+            except (SwitchUnreachable, SwitchRefused) as fault:
+                self.fault = fault
+            finally:
+                line.drop("closed")
+                if self._line is not None:
+                    self._line = None
+                    self._tell(self.on_lost)
+            losses += 1
+            pause = pause_s(losses, isinstance(self.fault, SwitchRefused), random.random())
+            log.warning("switch %s: %s Next try in %.1f s.", self._switch.name, self.fault, pause)
+            self._tried.set()
+            await asyncio.sleep(pause)
+
+    async def _open(self, line: _Line) -> None:
+        """Connect, log in, and wait until the switch is ready to be asked."""
+        switch = self._switch
+        manager = _Manager(
+            loop=asyncio.get_running_loop(),
+            host=switch.host,
+            port=switch.ami_port,
+            username=switch.ami_user,
+            secret=self._secret,
+            protocol_factory=lambda: line,
+        )
+        try:
+            await asyncio.wait_for(manager.connect(), switch.answer_timeout_s)
+            await manager.authenticated_future
+        except OSError as fault:
+            raise SwitchUnreachable(f"{switch.host}:{switch.ami_port}: {fault or 'no answer'}") from fault
+        except SwitchRefused as fault:
+            raise LoginRefused(fault.detail) from fault
+        finally:
+            if manager.pinger is not None:
+                manager.pinger.cancel()  # the heartbeat is ours
+        await asyncio.wait({line.booted, line.lost}, timeout=BOOT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if not line.booted.done():
+            unsaid = f"no FullyBooted in {BOOT_TIMEOUT_S:g} s; may our user read class system?"
+            raise SwitchUnreachable(line.end or unsaid)
+        status = (await line.ask("CoreStatus", {}, switch.answer_timeout_s, many=False))[0]
+        self.booted_at = _booted_at(status, line.uptime_s, now())
+
+    async def _watch(self, line: _Line) -> None:
+        """Until the line is lost. One on which nothing comes back, without an end, is lost too."""
+        beat_s = self._switch.heartbeat_s
+        while not line.lost.done():
+            await asyncio.wait({line.lost}, timeout=beat_s)
+            heard_at = line.heard_at
+            try:
+                await line.ask("Ping", {}, 0.35 * beat_s, many=False)
+            except SwitchUnreachable:
+                if line.heard_at == heard_at:  # else it is only busy talking
+                    line.drop("no sign of life")
+            except SwitchRefused as fault:
+                log.warning("switch %s: %s", self._switch.name, fault)
+
+    def _tell(self, callback: Callable[[], None] | None) -> None:
+        if callback is not None:
+            try:
+                callback()
+            except Exception:
+                log.exception("switch %s: a listener failed", self._switch.name)
+
+    # --- hearing ----------------------------------------------------------------------------------------------
+
+    def hear(self, frame: bytes, line: _Line) -> None:
+        """One frame, as it was read. The name is looked at first: what nobody wants is not read further."""
+        name = event_name(frame)
+        if name is None:
+            frame = clean(frame)
+            name = event_name(frame)
+        if name is None:
+            if frame:
+                line.answer(parse(frame))
+            return
+        wanted = self._wanted is None or name in self._wanted
+        if not wanted and name not in _OURS and not (line.lists and b"\r\nActionID: " in frame):
+            return
+        message = parse(frame)
+        if line.lists and line.collect(message):
+            return
+        if name in _OURS:
+            line.switch_says(name, message)
+        if wanted:
+            message.received_at = line.received_at
+            if not self.inbox.put(message):
+                self.overflow()
+
+    def overflow(self) -> None:
+        log.error("switch %s: events were lost on our side; the truth is read again", self._switch.name)
+        asyncio.get_running_loop().call_soon(self._tell, self.on_overflow)
+
+
+_OURS = {b"FullyBooted", b"Shutdown"}
+
+
+class _Manager(Manager):  # type: ignore[misc]
+    """panoramisk for one connection: it connects and logs in. Whether and when to try again is the door's."""
+
+    def connection_made(self, opening: asyncio.Future[Any]) -> None:
+        # panoramisk would try again every 2 s for ever, and raise out of a callback if we gave up.
+        if not opening.cancelled() and opening.exception() is None:
+            super().connection_made(opening)
+
+    def login(self, answer: asyncio.Future[Any]) -> None:
+        """Looked at by the door, which waits for the answer itself."""
+
+
+class _Pending:
+    """One question and what came of it so far: the answer, then the events of its list."""
+
+    def __init__(self, future: asyncio.Future[list[Message]], many: bool) -> None:
+        self.future = future
+        self.many = many
+        self.messages: list[Message] = []
+
+
+class _Line(AMIProtocol):  # type: ignore[misc]
+    """One connection: our reading and writing in the place of panoramisk's."""
+
+    def __init__(self, door: Door) -> None:
+        loop = asyncio.get_running_loop()
+        self.lists = 0  # questions whose list is being told
+        self.heard_at = 0.0  # monotonic
+        self.received_at = 0.0  # seconds since 1970
+        self.end = ""
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.booted: asyncio.Future[None] = loop.create_future()
+        self.uptime_s = 0.0  # of the switch, when it said that it is booted
+        self._door = door
+        self._loop = loop
+        self._frames = Frames()
+        self._pending: dict[str, _Pending] = {}
+        self._ids = secrets.token_hex(4)  # another client's answers can never look like ours
+        self._asked = 0
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.heard_at = time.monotonic()
+        if self.lost.done():  # given up meanwhile
+            cast(asyncio.Transport, transport).abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = time.monotonic()
+        self.received_at = time.time()
+        skipped = self._frames.skipped
+        hear = self._door.hear
+        for frame in self._frames.feed(data):
+            try:
+                hear(frame, self)
+            except Exception:  # the next frame must not suffer
+                log.exception("cannot read %r", frame[:200])
+        if self._frames.skipped != skipped:
+            self._door.overflow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.drop(str(exc or "closed by the switch"))
+
+    def close(self) -> None:
+        self.drop("closed")
+
+    def drop(self, why: str) -> None:
+        """The end of this line; questions without an answer stay without one, here and for ever."""
+        if self.lost.done():
+            return
+        self.end = why
+        self.lost.set_result(None)
+        for pending in self._pending.values():
+            if not pending.future.done():
+                pending.future.set_exception(SwitchUnreachable(why))
+        if self.transport is not None:
+            self.transport.abort()  # close() would wait for a peer that no longer reads
+
+    # --- asking -----------------------------------------------------------------------------------------------
+
+    def send(self, data: Mapping[str, Field], as_list: bool | None = False) -> asyncio.Future[list[Message]]:
+        """What panoramisk calls to log in."""
+        fields = {name: value for name, value in data.items() if name != "Action"}
+        return self._send(str(data["Action"]), fields, self._door._switch.answer_timeout_s, bool(as_list))
+
+    async def ask(self, action: str, fields: Mapping[str, Field], timeout_s: float, many: bool) -> list[Message]:
+        return await self._send(action, fields, timeout_s, many)
+
+    def _send(
+        self, action: str, fields: Mapping[str, Field], timeout_s: float, many: bool
+    ) -> asyncio.Future[list[Message]]:
+        self._asked += 1
+        action_id = f"{self._ids}-{self._asked}"
+        wire = compose({"Action": action, "ActionID": action_id, **fields})
+        future: asyncio.Future[list[Message]] = self._loop.create_future()
+        if self.lost.done() or self.transport is None:
+            raise SwitchUnreachable(self.end)
+        self._pending[action_id] = _Pending(future, many)
+        self.lists += many
+        late = self._loop.call_later(timeout_s, self._expire, future, f"{action}: nothing for {timeout_s:g} s")
+
+        def done(_: asyncio.Future[list[Message]]) -> None:
+            late.cancel()
+            del self._pending[action_id]
+            self.lists -= many
+
+        future.add_done_callback(done)
+        self.transport.write(wire)
+        return future
+
+    def _expire(self, future: asyncio.Future[list[Message]], why: str) -> None:
+        if not future.done():
+            future.set_exception(SwitchUnreachable(why))
+
+    # --- being answered ---------------------------------------------------------------------------------------
+
+    def answer(self, message: Message) -> None:
+        pending = self._pending.get(message.get("ActionID", ""))
+        if pending is None or pending.future.done() or pending.messages:
+            return
+        if message.get("Response") in ("Error", "Fail", "Failure"):
+            pending.future.set_exception(SwitchRefused(str(message.get("Message", ""))))
+            return
+        pending.messages.append(message)
+        if not pending.many or str(message.get("EventList", "")).lower() != "start":
+            pending.future.set_result(pending.messages)
+
+    def collect(self, message: Message) -> bool:
+        """True if the event is an item, or the end, of a list that was asked for."""
+        pending = self._pending.get(message.get("ActionID", ""))
+        if pending is None or not pending.many or not pending.messages or pending.future.done():
+            return False
+        if "EventList" in message:
+            if str(message["EventList"]).lower() == "complete":
+                pending.future.set_result(pending.messages)
+            else:
+                pending.future.set_exception(SwitchRefused(f"list {message['EventList']}"))
+        else:
+            pending.messages.append(message)
+        return True
+
+    def switch_says(self, name: bytes, message: Message) -> None:
+        if name == b"Shutdown":
+            self.drop(f"the switch shuts down, restart: {message.get('Restart', '?')}")
+        elif not self.booted.done():
+            self.uptime_s = float(message.get("Uptime", 0))
+            self.booted.set_result(None)
+
+
+def pause_s(losses: int, refused: bool, luck: float) -> float:
+    """Seconds until the next try; luck (0 to 1) keeps many clients of one switch apart.
+
+    At most 1 s after a first loss, 10 s after many; 5 s to a minute where the log-in was refused, which only a
+    person can mend.
+    """
+    if refused:
+        return float(min(60, 5 * 2 ** min(losses - 1, 4))) * (0.75 + 0.25 * luck)
+    if losses == 1:
+        return 0.1 + 0.9 * luck
+    most: float = min(10, 2 ** min(losses - 1, 4))
+    return most * (0.5 + 0.5 * luck)
+
+
+def _booted_at(status: Message, uptime_s: float, at: datetime) -> datetime | None:
+    """When the switch came up, to the second: CoreStatus says it in a zone it does not name, the uptime without one."""
+    about = at - timedelta(seconds=uptime_s)
+    try:
+        local = datetime.fromisoformat(f"{status['CoreStartupDate']}T{status['CoreStartupTime']}").replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return about
+    quarter = timedelta(minutes=15)
+    return local - round((local - about) / quarter) * quarter

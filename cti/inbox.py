@@ -1,0 +1,38 @@
+"""Where events lie, in order, between the reader and intake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from cti.wire import Message
+
+
+class Inbox:
+    """Events in the order received, until intake takes them. Too many, and all of them go: resync is due."""
+
+    def __init__(self, size: int) -> None:
+        self.dropped = 0
+        self._size = size
+        self._messages: deque[Message] = deque()
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, message: Message) -> bool:
+        """False if there was no room: what lay here was dropped, and only ``message`` is left."""
+        fits = len(self._messages) < self._size
+        if not fits:
+            self.dropped += len(self._messages)
+            self._messages.clear()
+        self._messages.append(message)
+        self._filled.set()
+        return fits
+
+    async def take(self, most: int) -> list[Message]:
+        """At least one message, at most so many; waits until there is one."""
+        while not self._messages:
+            self._filled.clear()
+            await self._filled.wait()
+        return [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
