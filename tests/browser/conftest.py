@@ -1,0 +1,92 @@
+"""A centre as a newcomer starts it, and browsers for the people who work in it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests import chromium
+from tests.centre import Centre
+
+AGENT_HZ = 1000  # what an agent's microphone hears
+CALLER_HZ = 440
+
+
+@pytest.fixture(scope="session")
+def centre() -> Iterator[Centre]:
+    addresses = [a.address for card in psutil.net_if_addrs().values() for a in card if a.family is socket.AF_INET]
+    assert any(not address.startswith("127.") for address in addresses), (
+        "browser sound needs an IPv4 address outside 127/8: ip addr add 10.99.0.1/32 dev lo"
+    )
+    centre = Centre()
+    try:
+        centre.start()
+        yield centre
+        centre.stop()
+    finally:
+        centre.clear()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def agents_browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose microphone hears a steady 1000 Hz."""
+    microphone = chromium.tone(tmp_path_factory.mktemp("mic") / "mic.wav", AGENT_HZ, rate_hz=48_000)
+    with chromium.browser(playwright, microphone) as started:
+        yield started
+
+
+@pytest.fixture
+def caller_says(tmp_path: Path) -> Path:
+    """Half a minute of 440 Hz."""
+    return chromium.tone(tmp_path / "caller.wav", CALLER_HZ, seconds=30)
+
+
+class People:
+    """Logs people in, each in a context of his own, and keeps what their browsers complained about."""
+
+    def __init__(self, centre: Centre, browser: Browser) -> None:
+        self._centre, self._browser = centre, browser
+        self._open = ExitStack()
+        self.complaints: list[str] = []
+
+    def log_in(self, login: str, path: str = "/", width: int = 1280, height: int = 720) -> Page:
+        context = self._browser.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
+        self._open.callback(context.close)
+        page = context.new_page()
+        page.on("console", lambda said: said.type == "error" and self.complaints.append(f"{login}: {said.text}"))
+        page.on("pageerror", lambda fault: self.complaints.append(f"{login}: {fault}"))
+        page.on("request", lambda asked: self._only_home(login, asked.url))
+        page.goto(f"{self._centre.url}/login")
+        page.fill("input[name=login]", login)
+        page.fill("input[name=password]", self._centre.passwords[login])
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto(f"{self._centre.url}{path}")
+        return page
+
+    def _only_home(self, login: str, url: str) -> None:
+        if not url.startswith((self._centre.url, self._centre.url.replace("http", "ws"), "data:", "blob:")):
+            self.complaints.append(f"{login}: asked another origin: {url}")
+
+    def close(self) -> None:
+        self._open.close()
+
+
+@pytest.fixture
+def people(centre: Centre, agents_browser: Browser) -> Iterator[People]:
+    people = People(centre, agents_browser)
+    yield people
+    people.close()
+    assert people.complaints == []
