@@ -18,6 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from callcenter.errors import BadSettings
 
 _PREFIX = "CALLCENTER_"
+_DIAL_OUT = (  # China: mobiles, area codes, 400 and 800, local numbers, short service numbers
+    "_1[3-9]XXXXXXXXX",
+    "_0[1-9]XXXXXXXX",
+    "_0[1-9]XXXXXXXXX",
+    "_0[1-9]XXXXXXXXXX",
+    "_[48]00XXXXXXX",
+    "_[2-8]XXXXXX",
+    "_[2-8]XXXXXXX",
+    "_1[0-2]X",
+    "_1[0-2]XXX",
+    "_9[56]XXX",
+)
 
 
 class Section(BaseModel):
@@ -72,6 +84,10 @@ class Switch(Section):
     ice_host: str = ""  # an address outside 127/8 for browser sound; empty: every address the machine has
     trunk_hosts: tuple[str, ...] = ("127.0.0.2",)  # whose calls are let in; never 127.0.0.1
     trunk_contact: str = "sip:127.0.0.2:15080"  # where calls out go
+    shown_number: str = Field("", pattern=r"^[+0-9]*$")  # what people we call see; empty: the first DID
+    dial_out: tuple[str, ...] = _DIAL_OUT  # what agents may call, as the dial plan writes patterns; no other country
+    desk_phones: tuple[str, ...] = ()  # extensions without a browser; at a fixed place: 1003@10.0.0.7:5060
+    user: str = ""  # whom Asterisk runs as when we are root; empty: asterisk if there is such a user, else nobody
     answer_timeout_s: float = 5.0
     heartbeat_s: float = 5.0
     inbox_size: int = 20000  # messages; overflow means resync
@@ -82,6 +98,7 @@ class Ivr(Section):
     port: int = 14573
     max_call_s: int = 600
     idle_s: float = 30.0
+    patience_s: float = 3.0  # how long the dial plan waits for a sign of life, in silence
 
 
 class Desktop(Section):
