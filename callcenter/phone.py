@@ -27,7 +27,7 @@ _NOBODY = {
     "null",
 }
 _EXTENSION = re.compile(r"(?:转|轉|分机|分機|ext\.?|[x#])\s*:?\s*(\d{1,6})\s*$", re.IGNORECASE)
-_BETWEEN = re.compile(r"[/、,，;；|\n\t]|或|和")
+_BETWEEN = re.compile(r"[/、,，;；|\n]|或|和")
 _SHORT = re.compile(
     r"""
     [48]00\d{7}      # 400 and 800: paid by the one who is called
@@ -108,8 +108,11 @@ def is_number(number: str) -> bool:
 def _plain(raw: str) -> str:
     """Full-width to ASCII, nothing invisible, no SIP around it; at most 200 characters are looked at."""
     text = unicodedata.normalize("NFKC", raw[:200])
+    text = re.sub(r"[\r\n\t]+", "\n", text)
     text = "".join(
-        " " if char.isspace() else char for char in text if unicodedata.category(char)[0] != "C" or char in "\n\t"
+        " " if char.isspace() and char != "\n" else char
+        for char in text
+        if char == "\n" or not unicodedata.category(char).startswith("C")
     )
     text = re.sub(r"^\s*<?(?:sips?|tel):", "", text, flags=re.IGNORECASE)
     text = text.split("@", 1)[0].strip().strip("<>\"'").strip()
@@ -149,6 +152,7 @@ def _number(text: str, country: str, area_code: str) -> str:
 def _chinese(digits: str, area_code: str) -> str:
     """What the numbering plan of China says at first sight; "" leaves it to the library."""
     inner = re.sub(r"^(?:00)?86(?=\d{7,})", "", digits)
+    inner = re.sub(r"^0(?=1[3-9]\d{9}$)", "", inner)  # a PBX dials 0 before a mobile of another province
     if _SHORT.fullmatch(inner) and not _LOCAL.fullmatch(inner):
         return inner
     if _MOBILE.fullmatch(inner):

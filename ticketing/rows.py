@@ -148,3 +148,14 @@ class TicketEntry(Base):
     by: Mapped[str] = mapped_column(String(40))
     what: Mapped[str] = mapped_column(String(20))  # opened, changed, noted, closed, reopened
     text: Mapped[str] = mapped_column(Text, default="")
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # field: [before, after]
+    version: Mapped[int] = mapped_column(default=1)  # the ticket's, from here on
+
+
+class TicketSeries(Base):
+    """The last number given in a series (R261122); counted up by one statement, so no two tickets share a number."""
+
+    __tablename__ = "ticket_series"
+
+    series: Mapped[str] = mapped_column(String(12), primary_key=True)
+    last: Mapped[int]
