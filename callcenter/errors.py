@@ -20,9 +20,13 @@ class CallCenterError(Exception):
         """The machine word of the fault, such as ``SwitchUnreachable``."""
         return type(self).__name__
 
+    @property
+    def sentence(self) -> str:
+        """The docstring's first paragraph: what is translated, so it never holds a value."""
+        return inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
     def __str__(self) -> str:
-        sentence = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        return f"{sentence} ({self.detail})" if self.detail else sentence
+        return f"{self.sentence} ({self.detail})" if self.detail else self.sentence
 
 
 class BadSettings(CallCenterError):

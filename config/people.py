@@ -167,6 +167,11 @@ ATTEMPTS_OF_ONE_ADDRESS = 50
 """A whole office may stand behind one address."""
 
 
+def new_password() -> str:
+    """A random one, to be said once and changed; no letters that look alike."""
+    return "-".join("".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(5)) for _ in range(3))
+
+
 def create_user(
     db: Session,
     login: str,
@@ -214,6 +219,10 @@ def set_password(db: Session, user: User, password: str, now: datetime) -> None:
     hashed = _hashed(user.login, password)
     db.execute(update(User).where(User.id == user.id).values(password_hash=hashed))
     end_all_sessions(db, user, now)
+
+
+def set_language(db: Session, user: User, language: str) -> None:
+    db.execute(update(User).where(User.id == user.id).values(language=language))
 
 
 def set_active(db: Session, user: User, active: bool, now: datetime) -> None:

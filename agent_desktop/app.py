@@ -1,0 +1,96 @@
+"""The desktop put together: pages, live push, the phone's line, the API."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from agent_desktop import entry, faults, guard, live, sip
+from agent_desktop.desktop import Desktop, Health
+from agent_desktop.i18n import LANGUAGES, STATIC, texts
+from agent_desktop.live import Hub
+from agent_desktop.page import environments, version_of
+from agent_desktop.session import signed_in, unforged
+from agent_desktop.sockets import Sockets
+from callcenter.bus import Bus
+from callcenter.database import Database
+from callcenter.errors import NotFound
+from config.settings import Settings
+
+mimetypes.add_type("text/javascript", ".js")  # some machines' lists say otherwise, and browsers then refuse modules
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def create_app(settings: Settings, database: Database, bus: Bus, health: Health) -> FastAPI:
+    desktop = Desktop(
+        settings=settings,
+        database=database,
+        bus=bus,
+        health=health,
+        environments=environments(settings, version_of(STATIC)),
+        hub=Hub(database),
+        sockets=Sockets(database, settings),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(desktop.hub.run(bus)), asyncio.create_task(desktop.sockets.watch())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(title="Call centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desktop = desktop
+    faults.install(app)
+    app.add_middleware(guard.Guard, measure=lambda method, route, status, seconds: None)
+    app.mount("/static", Static(directory=STATIC), name="static")
+    app.include_router(entry.open_router)
+    app.include_router(open_router)
+    app.include_router(inner())
+    app.include_router(live.router)
+    app.include_router(sip.router)
+    return app
+
+
+def inner() -> APIRouter:
+    """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
+    router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
+    for module in (entry,):
+        router.include_router(module.router)
+    return router
+
+
+open_router = APIRouter()
+
+
+@open_router.get("/texts.json")
+def script_texts(language: str) -> JSONResponse:
+    """What the scripts say, in this language; ``static/js/texts.js`` asks for it."""
+    if language not in LANGUAGES:
+        raise NotFound
+    return JSONResponse(texts(language), headers={"Cache-Control": "max-age=300"})
+
+
+class Static(StaticFiles):
+    """Files under ``/static/v-<hash of them all>/``: kept by browsers for ever, since a change has another address."""
+
+    def get_path(self, scope: Scope) -> str:
+        path = super().get_path(scope)
+        first, _, rest = path.partition("/")
+        return rest if first.startswith("v-") else path
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        versioned = "/v-" in scope["path"]
+        response.headers["Cache-Control"] = FOR_EVER if versioned else "no-cache"
+        return response

@@ -1,0 +1,49 @@
+"""What every page of one running desktop shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends
+from jinja2 import Environment
+from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+
+from callcenter.bus import Bus
+from callcenter.database import Database
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_desktop.live import Hub
+    from agent_desktop.sockets import Sockets
+
+Health = Callable[[], dict[str, tuple[bool, str]]]
+
+
+@dataclass(frozen=True)
+class Desktop:
+    settings: Settings
+    database: Database
+    bus: Bus
+    health: Health
+    environments: dict[str, Environment]  # Jinja's, by language
+    hub: Hub
+    sockets: Sockets
+
+
+def desktop_of(connection: HTTPConnection) -> Desktop:
+    return cast(Desktop, connection.app.state.desktop)
+
+
+DesktopHere = Annotated[Desktop, Depends(desktop_of)]
+
+
+def reading(desktop: DesktopHere) -> Iterator[Session]:
+    with desktop.database.read() as db:
+        yield db
+
+
+Reading = Annotated[Session, Depends(reading)]
+"""A session to load rows with. To change something, open ``page.database.write()`` in the view."""

@@ -1,0 +1,111 @@
+"""What is answered when something goes wrong: the word, what happened, what was kept, what to do."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from agent_desktop.i18n import marked as _
+from agent_desktop.page import open_page
+from callcenter.errors import BadInput, CallCenterError, DatabaseUnreachable, NotAllowed, NotFound
+
+log = logging.getLogger(__name__)
+
+
+class WrongMethod(CallCenterError):
+    """This address cannot be asked that way."""
+
+    status = 405
+
+
+class TooLarge(CallCenterError):
+    """What was sent is larger than one megabyte."""
+
+    status = 413
+
+
+class Unforeseen(CallCenterError):
+    """Something went wrong that we had not foreseen; it has been written to the log."""
+
+
+KEPT = {
+    401: _("What was saved before is kept; what you have just sent was not saved."),
+    404: _("Nothing was changed."),
+    409: _("What your colleague saved is kept; what you have just sent was not saved."),
+    500: _("What was saved before is kept. Calls go on: the switch does not depend on this page."),
+}
+TO_DO = {
+    401: _("Sign in and repeat it."),
+    403: _("Go back, or ask an administrator for the right you need."),
+    404: _("Check the address or search for what you need."),
+    409: _("Load the page again and see what has changed."),
+    413: _("Send less at once."),
+    422: _("Correct it and send it again."),
+    429: _("Wait a little, then try again."),
+    500: _("Try again; if it happens again, tell your administrator the word above and the time."),
+    503: _("Try again in a minute; the state of each part is on /healthz."),
+}
+_BY_STATUS: dict[int, type[CallCenterError]] = {
+    403: NotAllowed,
+    404: NotFound,
+    405: WrongMethod,
+    413: TooLarge,
+    400: BadInput,
+    422: BadInput,
+}
+
+
+def kept(status: int) -> str:
+    return KEPT.get(status, KEPT[500] if status >= 500 else KEPT[404])
+
+
+def to_do(status: int) -> str:
+    return TO_DO.get(status, TO_DO[500] if status >= 500 else TO_DO[404])
+
+
+def answer(request: Request, fault: CallCenterError) -> Response:
+    """The fault as JSON for programs, as a fragment for a part of a page, as a page for people."""
+    if request.url.path.startswith("/api/"):
+        said = {"error": fault.word, "message": fault.sentence, "detail": fault.detail}
+        headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else {}
+        return JSONResponse(said, status_code=fault.status, headers=headers)
+    is_part = request.headers.get("hx-request") == "true"
+    if fault.status == 401 and request.url.path != "/login":
+        if is_part:
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse("/login?next=" + request.url.path.lstrip("/"), status_code=303)
+    template = "fault_part.html" if is_part else "fault.html"
+    status = fault.status
+    return open_page(request).render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status))
+
+
+def install(app: FastAPI) -> None:
+    @app.exception_handler(CallCenterError)
+    def ours(request: Request, fault: CallCenterError) -> Response:
+        if fault.status >= 500:
+            log.error("%s %s: %s", request.method, request.url.path, fault, exc_info=fault)
+        return answer(request, fault)
+
+    @app.exception_handler(HTTPException)
+    def framework(request: Request, fault: HTTPException) -> Response:
+        return answer(request, _BY_STATUS.get(fault.status_code, Unforeseen)())
+
+    @app.exception_handler(RequestValidationError)
+    def entered(request: Request, fault: RequestValidationError) -> Response:
+        fields = "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in fault.errors())
+        return answer(request, BadInput(fields))
+
+    @app.exception_handler(OperationalError)
+    def database(request: Request, fault: OperationalError) -> Response:
+        log.error("%s %s: the database: %s", request.method, request.url.path, fault.orig)
+        return answer(request, DatabaseUnreachable())
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, fault: Exception) -> Response:
+        return answer(request, Unforeseen())

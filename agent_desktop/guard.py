@@ -1,0 +1,68 @@
+"""What surrounds every answer: security headers, a limit on what is taken in, and the time it took."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agent_desktop.page import content_security_policy
+
+LARGEST_BODY = 1024 * 1024  # bytes
+Measure = Callable[[str, str, int, float], None]  # method, route, status, seconds
+
+
+class Guard:
+    def __init__(self, app: ASGIApp, measure: Measure) -> None:
+        self._app = app
+        self._measure = measure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        nonce = scope["nonce"] = secrets.token_urlsafe(16)
+        host = Headers(scope=scope).get("host", "")
+        status = 500
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _secure(MutableHeaders(scope=message), host, nonce)
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(receive), send_guarded)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._measure(scope["method"], route, status, time.perf_counter() - began)
+
+
+def _secure(headers: MutableHeaders, host: str, nonce: str) -> None:
+    headers["Content-Security-Policy"] = content_security_policy(host, nonce)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=(), payment=(), usb=()"
+
+
+def _limited(receive: Receive) -> Receive:
+    taken = 0
+
+    async def receive_limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST_BODY:
+            raise HTTPException(413)
+        return message
+
+    return receive_limited

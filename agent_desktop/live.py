@@ -1,0 +1,275 @@
+"""Live push: what has changed, told to the desks and boards it concerns.
+
+A message is a nudge; the row is the truth. Whoever was away, or too slow, reads ``/live/snapshot`` and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from agent_desktop.desktop import Reading, desktop_of
+from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
+from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
+from callcenter.bus import Bus
+from callcenter.database import Database, to_us
+from callcenter.events import AgentChanged, CallChanged, Event, Nudge, RecordingChanged, as_payload
+from config.people import User
+from cti.rows import Agent, Call, SwitchRow
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 256  # messages a browser may be behind before it is told to start again
+COUNTS_EVERY_S = 1.0
+TICK_EVERY_S = 20.0
+CALLS_REMEMBERED = 5000
+WAITING = ("waiting", "ringing")
+
+router = APIRouter()
+
+
+class Wire:
+    """One browser: what it has still to be sent, in order and numbered."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.sees_all = may(user, "calls.all")
+        self.too_slow = asyncio.Event()
+        self._backlog: asyncio.Queue[str] = asyncio.Queue(BACKLOG)
+        self._seq = 0
+
+    def put(self, kind: str, payload: str) -> None:
+        """``payload`` is a JSON object, written once for all wires."""
+        rest = payload[1:] if payload == "{}" else "," + payload[1:]
+        try:
+            self._backlog.put_nowait(f'{{"seq":{self._seq},"type":"{kind}"{rest}')
+            self._seq += 1
+        except asyncio.QueueFull:
+            self.too_slow.set()
+
+    async def take(self) -> str:
+        """The next message; after a while a tick, so that the browser can tell silence from a dead line."""
+        try:
+            async with asyncio.timeout(TICK_EVERY_S):
+                return await self._backlog.get()
+        except TimeoutError:
+            self.put("Tick", "{}")
+        return await self._backlog.get()
+
+
+class Hub:
+    """Hears the bus in whichever thread commits, and spreads on the loop the sockets live on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wires: set[Wire] = set()
+        self._agents_of: OrderedDict[str, set[str]] = OrderedDict()
+        self._recount = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        return len(self._wires)
+
+    async def run(self, bus: Bus) -> None:
+        """Listen until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        leave = bus.listen(self.hear)
+        try:
+            await self._count()
+        finally:
+            leave()
+            self._loop = None
+
+    def hear(self, event: Event) -> None:
+        loop = self._loop
+        if loop is None or not isinstance(event, Nudge):
+            return
+        try:
+            loop.call_soon_threadsafe(self._spread, event)
+        except RuntimeError:  # the loop has closed between the two lines
+            log.info("not told to anyone, the desktop is stopping: %r", event)
+
+    def join(self, wire: Wire) -> None:
+        self._wires.add(wire)
+        wire.put("Hello", "{}")
+
+    def leave(self, wire: Wire) -> None:
+        self._wires.discard(wire)
+
+    def _spread(self, event: Nudge) -> None:
+        self._remember(event)
+        payload = json.dumps(as_payload(event), ensure_ascii=False, separators=(",", ":"))
+        for wire in self._wires:
+            if wire.sees_all or self._concerns(wire.user, event):
+                wire.put(type(event).__name__, payload)
+        if isinstance(event, CallChanged):
+            self._recount.set()
+
+    def _remember(self, event: Nudge) -> None:
+        """Who has had to do with a call: an agent who missed it must hear that it left him."""
+        if not isinstance(event, CallChanged | AgentChanged) or event.call_id is None:
+            return
+        agents = self._agents_of.setdefault(event.call_id, set())
+        self._agents_of.move_to_end(event.call_id)
+        if event.agent is not None:
+            agents.add(event.agent)
+        if len(self._agents_of) > CALLS_REMEMBERED:
+            self._agents_of.popitem(last=False)
+
+    def _concerns(self, user: User, event: Nudge) -> bool:
+        match event:
+            case AgentChanged():
+                return event.agent == user.extension
+            case CallChanged() | RecordingChanged():
+                return user.extension in self._agents_of.get(event.call_id, ())
+            case _:
+                return True  # tickets and the link to the switch concern everyone
+
+    async def _count(self) -> None:
+        """Queue counts, at most once a second: they may be merged, calls never are."""
+        while True:
+            await self._recount.wait()
+            self._recount.clear()
+            if self._wires:
+                try:
+                    counts = await asyncio.to_thread(self._counts)
+                except Exception:
+                    log.exception("queues cannot be counted; the next change counts them again")
+                else:
+                    for wire in self._wires:
+                        wire.put("Counts", counts)
+            await asyncio.sleep(COUNTS_EVERY_S)
+
+    def _counts(self) -> str:
+        with self._database.read() as db:
+            return json.dumps({"queues": queue_counts(db)}, separators=(",", ":"))
+
+
+def queue_counts(db: Session) -> dict[str, dict[str, int]]:
+    """For each queue with callers: how many wait, and since when the one who waits longest (µs since 1970 UTC)."""
+    waiting = (
+        select(Call.queue, func.count(), func.min(Call.joined_at))
+        .where(Call.state.in_(WAITING), Call.queue.is_not(None))
+        .group_by(Call.queue)
+    )
+    return {
+        queue: {"waiting": count, "since": to_us(since) if since else 0}
+        for queue, count, since in db.execute(waiting)
+        if queue is not None
+    }
+
+
+def snapshot(db: Session, user: User) -> dict[str, Any]:
+    """Everything a page that starts, or was away, has to know; the same cut as the messages."""
+    agents, calls = select(Agent), select(Call).where(Call.state != "ended")
+    if not may(user, "calls.all"):
+        agents = agents.where(Agent.extension == user.extension)
+        calls = calls.where(Call.agent == user.extension)
+    return {
+        "agents": [_agent(agent) for agent in db.scalars(agents.order_by(Agent.extension))],
+        "calls": [_call(call) for call in db.scalars(calls.order_by(Call.started_at))],
+        "queues": queue_counts(db),
+        "switches": [
+            {"switch": row.name, "connected": row.connected, "detail": row.detail}
+            for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name))
+        ],
+    }
+
+
+def _agent(agent: Agent) -> dict[str, Any]:
+    return {
+        "agent": agent.extension,
+        "status": agent.status,
+        "status_reason": agent.status_reason,
+        "status_since": to_us(agent.status_since) if agent.status_since else None,
+        "state": agent.state,
+        "state_since": to_us(agent.state_since) if agent.state_since else None,
+        "call_id": agent.call_id,
+        "queue": agent.queue,
+        "reachable": agent.reachable,
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "call_id": call.call_id,
+        "state": call.state,
+        "queue": call.queue,
+        "agent": call.agent,
+        "started_at": to_us(call.started_at),
+        "answered_at": to_us(call.answered_at) if call.answered_at else None,
+    }
+
+
+@router.get("/live/snapshot", dependencies=[allow("account")])
+def read_snapshot(signed: SignedInHere, db: Reading) -> JSONResponse:
+    return JSONResponse(snapshot(db, signed.user), headers={"Cache-Control": "no-store"})
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    desktop = desktop_of(socket)
+    if not of_our_origin(socket, said=True):
+        await socket.close()  # before accept: the browser is answered 403
+        return
+    signed = await asyncio.to_thread(find, desktop, socket)
+    await socket.accept()
+    if signed is None:
+        await socket.close(NOT_SIGNED_IN, "sign in")
+        return
+    wire = Wire(signed.user)
+    desktop.hub.join(wire)
+    try:
+        with desktop.sockets.opened(signed) as ended:
+            await _feed(socket, wire, ended)
+    finally:
+        desktop.hub.leave(wire)
+
+
+async def _feed(socket: WebSocket, wire: Wire, ended: asyncio.Event) -> None:
+    tasks = {
+        "send": asyncio.create_task(_send(socket, wire)),
+        "gone": asyncio.create_task(_until_gone(socket)),
+        "slow": asyncio.create_task(wire.too_slow.wait()),
+        "ended": asyncio.create_task(ended.wait()),
+    }
+    done, pending = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    if tasks["ended"] in done:
+        await _close(socket, NOT_SIGNED_IN, "session ended")
+    elif tasks["slow"] in done:
+        log.warning("a desk of %s was %d messages behind; told to start again", wire.user.login, BACKLOG)
+        await _close(socket, START_AGAIN, "resnapshot")
+
+
+async def _send(socket: WebSocket, wire: Wire) -> None:
+    while True:
+        await socket.send_text(await wire.take())
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """The browser has nothing to say here; what it sends is read and forgotten."""
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, KeyError):
+        return
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    """Say goodbye if the other side still listens; it may be gone or choked."""
+    try:
+        await asyncio.wait_for(socket.close(code, reason), timeout=2)
+    except (TimeoutError, RuntimeError, WebSocketDisconnect):
+        pass

@@ -1,0 +1,172 @@
+"""One request's page: who asks, in which language, and how to answer him."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import HTTPConnection
+
+from agent_desktop import i18n
+from agent_desktop.desktop import Desktop, desktop_of
+from agent_desktop.session import SignedIn, SignedInHere, may
+from agent_desktop.words import english
+from callcenter import phone
+from callcenter.bus import Bus
+from callcenter.database import Database, now
+from config.people import User
+from config.settings import Settings
+
+TEMPLATES = Path(__file__).parent / "templates"
+LANGUAGE_COOKIE = "language"
+
+
+@dataclass(frozen=True)
+class Page:
+    desktop: Desktop
+    signed: SignedIn | None
+    language: str
+    nonce: str
+    path: str
+
+    @property
+    def settings(self) -> Settings:
+        return self.desktop.settings
+
+    @property
+    def database(self) -> Database:
+        return self.desktop.database
+
+    @property
+    def bus(self) -> Bus:
+        return self.desktop.bus
+
+    @property
+    def user(self) -> User:
+        assert self.signed is not None, "only for routes that ask for a session"
+        return self.signed.user
+
+    @property
+    def csrf(self) -> str:
+        return self.signed.csrf if self.signed else ""
+
+    @property
+    def format(self) -> i18n.Format:
+        return i18n.Format(self.language, self.settings.centre.zone)
+
+    def may(self, permission: str) -> bool:
+        return self.signed is not None and may(self.user, permission)
+
+    def _(self, text: str, **values: object) -> str:
+        return i18n.translate(self.language, text, **values)
+
+    def render(
+        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+    ) -> HTMLResponse:
+        found = self.desktop.environments[self.language].get_template(template)
+        text = found.render(page=self, now=now(), **values)
+        return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"} | dict(headers or {}))
+
+
+def page_of(connection: HTTPConnection, signed: SignedIn | None) -> Page:
+    desktop = desktop_of(connection)
+    if signed is not None:
+        language = signed.user.language
+    else:
+        chosen = connection.cookies.get(LANGUAGE_COOKIE, "")
+        accept = connection.headers.get("accept-language", "")
+        language = chosen or i18n.asked_language(accept, desktop.settings.centre.language)
+    return Page(
+        desktop=desktop,
+        signed=signed,
+        language=language if language in i18n.LANGUAGES else "en",
+        nonce=connection.scope.get("nonce", ""),
+        path=connection.url.path,
+    )
+
+
+def page_here(request: Request, signed: SignedInHere) -> Page:
+    return page_of(request, signed)
+
+
+def open_page(request: Request) -> Page:
+    return page_of(request, getattr(request.state, "signed_in", None))
+
+
+PageHere = Annotated[Page, Depends(page_here)]
+OpenPage = Annotated[Page, Depends(open_page)]
+"""A page for those who have not signed in."""
+
+
+def environments(settings: Settings, static_version: str) -> dict[str, Environment]:
+    """Jinja in each language. What a template does not know is an error, and every value is escaped."""
+    return {language: _environment(language, settings, static_version) for language in i18n.LANGUAGES}
+
+
+def _environment(language: str, settings: Settings, static_version: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(i18n.translations(language), newstyle=True)  # type: ignore[attr-defined]
+    form = i18n.Format(language, settings.centre.zone)
+    environment.filters |= {
+        "local": form.local,
+        "number": form.number,
+        "percent": form.percent,
+        "duration": i18n.duration,
+        "seconds": i18n.seconds,
+        "plain": i18n.plain,
+        "phone": functools.partial(phone.pretty, country=settings.centre.country),
+    }
+    environment.globals |= {
+        "languages": i18n.LANGUAGES,
+        "language_tag": i18n.language_tag(language),
+        "static": lambda path: f"/static/v-{static_version}/{path}",
+        "word": lambda domain, code: i18n.translate(language, word) if (word := english(domain, code)) else "",
+        "query": query,
+        "centre": settings.centre,
+    }
+    return environment
+
+
+def query(values: Mapping[str, object], **changed: object) -> str:
+    """A link to the same list with these filters changed; empty ones are left out."""
+    kept = {name: value for name, value in (dict(values) | changed).items() if value not in (None, "")}
+    return "?" + urlencode(cast(Mapping[str, Any], kept))
+
+
+def version_of(folder: Path) -> str:
+    """A name for the content of a folder: as soon as a file changes its address changes with it."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+_HOST = re.compile(r"^[A-Za-z0-9.\-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$")
+
+
+def content_security_policy(host: str, nonce: str) -> str:
+    """Nothing from elsewhere, nothing inline; wavesurfer's own style needs the nonce."""
+    sockets = f" ws://{host} wss://{host}" if _HOST.match(host) else ""
+    return (
+        f"default-src 'self'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
+        f"connect-src 'self'{sockets}; media-src 'self' blob:; object-src 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'; form-action 'self'"
+    )

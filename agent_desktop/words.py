@@ -1,0 +1,78 @@
+"""The words for the codes that rows hold."""
+
+from __future__ import annotations
+
+from agent_desktop.i18n import marked as _
+
+WORDS: dict[str, dict[str, str]] = {
+    "call_state": {
+        "arrived": _("Arrived"),
+        "in_menu": _("In the menu"),
+        "waiting": _("In the queue"),
+        "ringing": _("Ringing"),
+        "talking": _("Talking"),
+        "ended": _("Ended"),
+    },
+    "outcome": {
+        "answered": _("Answered"),
+        "abandoned_menu": _("Hung up in the menu"),
+        "abandoned_queue": _("Hung up in the queue"),
+        "abandoned_ringing": _("Hung up while it rang"),
+        "queue_timeout": _("Waited too long"),
+        "queue_exit": _("Left the queue"),
+        "lost": _("Lost with the switch"),
+        "other": _("Otherwise"),
+    },
+    "direction": {"in": _("Incoming"), "out": _("Outgoing"), "internal": _("Internal")},
+    "agent_status": {"available": _("Available"), "on_break": _("On break"), "offline": _("Offline")},
+    "agent_state": {
+        "idle": _("Idle"),
+        "ringing": _("Ringing"),
+        "talking": _("Talking"),
+        "wrap_up": _("Wrap-up"),
+    },
+    "status_reason": {
+        "missed": _("Missed a call"),
+        "lunch": _("Lunch"),
+        "short": _("Short break"),
+        "training": _("Training"),
+        "meeting": _("Meeting"),
+        "wrap-up": _("Wrap-up"),
+    },
+    "ticket_kind": {
+        "inquiry": _("Inquiry"),
+        "complaint": _("Complaint"),
+        "repair": _("Repair"),
+        "follow_up": _("Follow-up"),
+        "rescue": _("Rescue"),
+    },
+    "ticket_state": {"open": _("Open"), "waiting": _("Waiting for others"), "closed": _("Closed")},
+    "ticket_entry": {
+        "opened": _("Opened"),
+        "changed": _("Changed"),
+        "noted": _("Noted"),
+        "closed": _("Closed"),
+        "reopened": _("Reopened"),
+    },
+    "customer_kind": {
+        "oem": _("Machine maker"),
+        "dealer": _("Dealer"),
+        "end_user": _("End user"),
+        "station": _("Service station"),
+        "key_account": _("Key account"),
+    },
+    "warranty": {"in": _("In warranty"), "out": _("Out of warranty"), "unknown": _("Warranty unknown")},
+    "recording": {"complete": _("Complete"), "truncated": _("Cut short"), "missing": _("Missing")},
+    "role": {
+        "agent": _("Agent"),
+        "supervisor": _("Supervisor"),
+        "qa": _("Quality"),
+        "campaign": _("Campaign manager"),
+        "admin": _("Administrator"),
+    },
+}
+
+
+def english(domain: str, code: str | None) -> str:
+    """The English word of a code; a code nobody has a word for is shown as it is."""
+    return WORDS[domain].get(code or "", code or "")
