@@ -1,0 +1,38 @@
+# make run: from a bare clone to a working call centre in the foreground. See README.md.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run setup test lint bench clean lock
+
+run: setup
+	@exec $(BIN)/callcenter run
+
+# System packages (apt-get when root), virtual environment, front-end assets, Asterisk; instant when all is there.
+setup:
+	@bash setup/setup.sh run
+
+test:
+	@bash setup/setup.sh test
+	@exec $(BIN)/pytest $(ARGS)
+
+lint:
+	@bash setup/setup.sh lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/pytest -q tests/unit/test_layout.py
+
+# make bench ONLY=name for one of them.
+bench:
+	@bash setup/setup.sh test
+	@exec $(BIN)/python -m benchmarks $(ONLY)
+
+# Exact versions anew, from what setup.cfg allows.
+lock:
+	@bash setup/setup.sh lock
+
+# All that was made here but var/, which holds the centre's own data.
+clean:
+	rm -rf build dist node_modules agent_desktop/static/vendor .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
