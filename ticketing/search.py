@@ -40,7 +40,7 @@ def find(db: Session, text: str, user: User, limit: int = 20, country: str = "CN
         standing = best.get((hit.kind, hit.id))
         if standing is None or hit.rank < standing.rank:
             best[hit.kind, hit.id] = hit
-    return sorted(best.values(), key=lambda hit: (hit.rank, hit.kind, hit.title, hit.id))[:limit]
+    return sorted(best.values(), key=lambda hit: (hit.rank, hit.kind, hit.id))[:limit]
 
 
 def _all(db: Session, said: str, user: User, limit: int, country: str, area_code: str) -> Iterator[Hit]:
