@@ -1,6 +1,6 @@
 # make run: from a bare clone to a working call centre in the foreground. See README.md.
 SHELL := /bin/bash
-PYTHON ?= python3
+export PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: run setup test lint bench clean lock

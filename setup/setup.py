@@ -1,14 +1,14 @@
 """Puts in place what the call centre needs, and only what is missing; run by make.
 
 ``setup.py run`` for a centre, ``test`` for that and all that the tests need, ``lint`` for the checkers alone, ``lock``
-to write requirements.lock anew. Nothing but the standard library and nothing newer than Python 3.8: it must be able to
-say that Python is too old.
+to write requirements.lock anew. Nothing but the standard library: it runs before anything is installed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -26,7 +26,6 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 VENDOR = ROOT / "agent_desktop" / "static" / "vendor"
 LOG = ROOT / "build" / "setup.log"
-OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 18
 EXTRAS = {"run": [], "lint": ["dev", "postgresql", "redis"], "test": ["dev", "postgresql", "redis"]}
 DISK_FULL = re.compile(r"No space left|ENOSPC|Errno 28", re.IGNORECASE)
@@ -73,10 +72,8 @@ def wanted(kind: str) -> Iterator[tuple[str, str, str]]:
 
 def is_here(sign: str) -> bool:
     if sign.startswith("python:"):
-        if (VENV / "bin/python").exists():
-            return True
-        found = python()
-        return found is None or succeeds(found, f"import {sign[7:]}")
+        known = importlib.util.find_spec(sign.removeprefix("python:"))
+        return known is not None or (VENV / "bin/python").exists()
     if sign.startswith("/"):
         return Path(sign).exists()
     return shutil.which(sign, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
@@ -97,25 +94,13 @@ def system_packages(kind: str) -> None:
         run(["apt-get", "update", "-q"], environ, may_fail=True)
         install = ["apt-get", "install", "-yq", "--no-install-recommends", *names]
         run(install, environ, fault=f"apt-get could not install {' '.join(names)}")
+    importlib.invalidate_caches()
     still = [package for package, sign, _ in missing if not is_here(sign)]
     if still:
         raise Stopped(f"installed, but still not to be found: {' '.join(still)}")
 
 
 # Python
-
-
-def python() -> str | None:
-    """A Python new enough; None if there is none."""
-    for name in (sys.executable, "python3.13", "python3.12", "python3.11", "/usr/bin/python3"):
-        found = shutil.which(name)
-        if found and succeeds(found, f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"):
-            return found
-    return None
-
-
-def succeeds(program: str, code: str) -> bool:
-    return subprocess.run([program, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 
 def virtual_environment(kind: str) -> None:
@@ -128,12 +113,8 @@ def virtual_environment(kind: str) -> None:
     if have == now and (VENV / "bin/python").exists():
         return
     if not (VENV / "bin/python").exists() or have.get("root", str(ROOT)) != str(ROOT):
-        found = python()
-        if found is None:
-            version, oldest = (".".join(map(str, numbers[:2])) for numbers in (sys.version_info, OLDEST_PYTHON))
-            raise Stopped(f"Python {version} is too old; version {oldest} or later is needed")
         with step("Virtual environment"):
-            run([found, "-m", "venv", "--clear", VENV], fault="the virtual environment could not be made")
+            run([sys.executable, "-m", "venv", "--clear", VENV], fault="the virtual environment could not be made")
     with step("Python packages"):
         pip("setuptools")  # the one of the lock; an isolated build would fetch its own, unpinned
         pip("--no-build-isolation", "-e", f".[{','.join(extras)}]" if extras else ".")
@@ -158,7 +139,7 @@ def write_lock() -> None:
     """Everything that setup.cfg allows, newest, in a throw-away environment; what came is the lock."""
     folder = ROOT / "build" / "lock"
     with step("Newest versions"):
-        run([python() or sys.executable, "-m", "venv", "--clear", folder], fault="no virtual environment could be made")
+        run([sys.executable, "-m", "venv", "--clear", folder], fault="no virtual environment could be made")
         everything = ".[build,dev,postgresql,redis]"
         run(
             [folder / "bin/pip", "install", "--upgrade", "setuptools", everything],
