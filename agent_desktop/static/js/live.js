@@ -8,7 +8,8 @@
 
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
-const SILENCE_MS = 45000; // the server says something every 20 s; longer silence is a dead line nobody has closed
+const SILENCE_MS = 30000; // then the server is asked: a dead line is not always closed
+const SESSION_OVER = 4401;
 
 class Live {
   #listeners = new Map();
@@ -38,7 +39,9 @@ class Live {
     this.#seq = null;
     this.#heard_at = performance.now();
     const watch = setInterval(() => {
-      if (performance.now() - this.#heard_at > SILENCE_MS) socket.close();
+      if (performance.now() - this.#heard_at < SILENCE_MS) return;
+      this.#heard_at = performance.now();
+      this.read().then((well) => well || socket.close());
     }, 5000);
     socket.onopen = () => {
       this.#retry_ms = FIRST_RETRY_MS;
@@ -57,7 +60,7 @@ class Live {
     socket.onclose = ({ code }) => {
       clearInterval(watch);
       this.#stand(false);
-      if (code === 4401 || code === 1008) return location.reload(); // the session is over: the server leads to the log-in
+      if (code === SESSION_OVER) return location.reload(); // the server leads to the sign-in
       setTimeout(() => this.#open(), this.#retry_ms * (0.7 + Math.random() * 0.6));
       this.#retry_ms = Math.min(this.#retry_ms * 2, LAST_RETRY_MS);
     };
@@ -69,12 +72,15 @@ class Live {
     this.#tell("link", up);
   }
 
-  /** Read what is true now, and tell it as "snapshot". */
+  /** Read what is true now, and tell it as "snapshot"; false if it cannot be had. */
   async read() {
     try {
-      const answer = await fetch("/live/snapshot", { headers: { Accept: "application/json" } });
+      const answer = await fetch("/live/snapshot", { signal: AbortSignal.timeout(5000) });
       if (answer.ok) this.#tell("snapshot", await answer.json());
-    } catch { /* the link is down: it is read again when it stands */ }
+      return answer.ok;
+    } catch {
+      return false;
+    }
   }
 }
 

@@ -1,0 +1,431 @@
+"""The card: what an agent must see about a call while it rings, as plain values in a handful of indexed reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from callcenter.errors import NotFound
+from config.people import User
+from config.queues import Queue
+from cti.rows import Call
+from recordings.rows import Recording
+from ticketing import customers, engines
+from ticketing.customers import Level
+from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind, TicketState
+
+LINES = 30
+"""How much of the past the card carries; the customer's own page has the rest."""
+ENGINES = 100
+DUE_SOON = timedelta(hours=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFacts:
+    call_id: str
+    state: str
+    direction: str
+    number: str  # E.164, or as it arrived: hostile
+    name: str  # as it arrived: hostile
+    queue: str  # its title in the reader's language
+    agent: str
+    wished_kind: str
+    wished_serial: str
+    menu: tuple[tuple[str, str], ...]  # step, what was heard
+    started_at: datetime
+    waiting_since: datetime | None  # still waiting or ringing
+    waited_ms: int
+    answered_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhoneLine:
+    number: str
+    label: str
+    calling: bool  # the call comes from this one
+    maybe: bool  # read in a text, nobody has confirmed it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    id: int
+    name: str
+    kind: str
+    region: str
+    address: str
+    note: str
+    maybe: bool
+    phones: tuple[PhoneLine, ...] = ()
+    engines: int = 0
+    open_tickets: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineLine:
+    id: int
+    serial: str
+    model: str
+    vehicle: str
+    owner_id: int | None
+    owner: str
+    dealer: str
+    sold_on: date | None
+    hours: int | None
+    hours_on: date | None
+    warranty: str  # in, ends_soon, out, unknown
+    warranty_until: date | None
+    hours_limit: int | None
+    clause: str
+    why: str  # the clause in words
+    open_tickets: int
+
+    @property
+    def head(self) -> str:
+        return self.serial[: -engines.SERIAL_END]
+
+    @property
+    def end(self) -> str:
+        """The last six, as people say them."""
+        return self.serial[-engines.SERIAL_END :]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketLine:
+    id: int
+    number: str
+    kind: str
+    state: str
+    urgent: bool
+    subject: str
+    opened_at: datetime
+    due_at: datetime | None
+    late_s: int | None  # past its promise by; None while there is time, or none was promised
+    engine_id: int | None
+    engine_end: str
+    call_id: str | None
+
+    @property
+    def tone(self) -> str:
+        if self.state == TicketState.CLOSED:
+            return "quiet"
+        return "bad" if self.late_s is not None or self.urgent else "act"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastCall:
+    call_id: str
+    at: datetime
+    direction: str
+    outcome: str
+    queue: str
+    agent: str
+    talk_ms: int
+    recorded: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One line of the time line: a ticket or a call."""
+
+    at: datetime
+    ticket: TicketLine | None = None
+    call: PastCall | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    call: CallFacts
+    kind: str  # of ticket: what he asked for, else what his queue is for
+    person: Person | None
+    others: tuple[Person, ...]  # who else has this number; the choice, while there is no person
+    engines: tuple[EngineLine, ...]
+    engine: EngineLine | None  # the one most likely meant
+    promises: tuple[TicketLine, ...]  # open and due, the latest first
+    open_tickets: tuple[TicketLine, ...]
+    mine: tuple[TicketLine, ...]  # opened from this very call
+    timeline: tuple[Moment, ...]
+
+    @property
+    def unknown(self) -> bool:
+        return self.person is None and not self.others
+
+
+def compose(db: Session, call_id: str, *, language: str, now: datetime, today: date) -> Card:
+    """Everything the card shows; NotFound for a call nobody has heard of. ``today`` is the centre's."""
+    call = db.get(Call, call_id)
+    if call is None:
+        raise NotFound(f"call {call_id}")
+    queues = {queue.name: queue for queue in db.scalars(select(Queue))}
+    titles = {queue.name: queue.title(language) for queue in queues.values()}
+    found = customers.by_number(db, call.caller_number) if call.caller_number else []
+    person, others = _people(db, call, found)
+    phones = _phones(db, [*others, person] if person else others)
+    counted = _counts(db, [customer.id for customer in others])
+    maybe = {customer.id for customer, level in found if level == "maybe"}
+    wished = _wished_engine(db, call.wished_serial)
+    owned = _engines_of(db, person.id if person else None, wished)
+    tickets = _tickets(db, person.id if person else None, wished.id if wished else None, call_id)
+    ends = {engine.id: engine.serial[-engines.SERIAL_END :] for engine in owned}
+    lines = [_ticket_line(ticket, ends, now) for ticket in tickets]
+    still_open = [line for line in lines if line.state != TicketState.CLOSED]
+    engine_lines = _engine_lines(db, owned, still_open, today, language)
+    past = _past_calls(db, call, person.id if person else None, titles)
+    promises = sorted((line for line in still_open if line.due_at), key=lambda line: line.due_at or now)
+    moments = [Moment(at=line.opened_at, ticket=line) for line in lines] + [Moment(at=one.at, call=one) for one in past]
+    moments.sort(key=lambda moment: moment.at, reverse=True)
+    return Card(
+        call=_call_facts(call, titles),
+        kind=_kind(call, queues.get(call.queue or "")),
+        person=_person(person, call, phones[person.id], (len(owned), len(still_open))) if person else None,
+        others=tuple(_person(one, call, phones[one.id], counted[one.id], maybe=one.id in maybe) for one in others),
+        engines=tuple(engine_lines),
+        engine=_likely(engine_lines, wished, still_open),
+        promises=tuple(promises),
+        open_tickets=tuple(still_open),
+        mine=tuple(line for line in lines if line.call_id == call_id),
+        timeline=tuple(moments[:LINES]),
+    )
+
+
+def due(db: Session, login: str, now: datetime, limit: int = 20) -> list[tuple[TicketLine, str]]:
+    """The open tickets of one's own that promise something by a time, with the customer's name; latest first."""
+    rows = db.execute(
+        select(Ticket, Customer.name)
+        .outerjoin(Customer, Customer.id == Ticket.customer_id)
+        .where(Ticket.state.in_((TicketState.OPEN, TicketState.WAITING)), Ticket.due_at.is_not(None))
+        .where(or_(Ticket.owner == login, (Ticket.owner == "") & (Ticket.opened_by == login)))
+        .order_by(Ticket.due_at)
+        .limit(limit)
+    ).all()
+    ends = _ends(db, [ticket for ticket, _ in rows])
+    return [(_ticket_line(ticket, ends, now), name or "") for ticket, name in rows]
+
+
+def _kind(call: Call, queue: Queue | None) -> str:
+    if call.wished_kind in set(TicketKind):
+        return call.wished_kind
+    return queue.ticket_kind if queue is not None else TicketKind.INQUIRY.value
+
+
+def _call_facts(call: Call, titles: dict[str, str]) -> CallFacts:
+    waiting = call.state in ("waiting", "ringing")
+    return CallFacts(
+        call_id=call.call_id,
+        state=call.state,
+        direction=call.direction,
+        number=call.caller_number,
+        name=call.caller_name,
+        queue=titles.get(call.queue or "", call.queue or ""),
+        agent=call.agent or "",
+        wished_kind=call.wished_kind,
+        wished_serial=call.wished_serial,
+        menu=tuple((str(step.get("step", "")), str(step.get("heard", ""))) for step in call.menu or ()),
+        started_at=call.started_at,
+        waiting_since=call.joined_at if waiting else None,
+        waited_ms=call.wait_ms,
+        answered_at=call.answered_at,
+        ended_at=call.ended_at,
+    )
+
+
+def _people(db: Session, call: Call, found: list[tuple[Customer, Level]]) -> tuple[Customer | None, list[Customer]]:
+    """The caller, where that is certain or was chosen, and who else may be meant by the number."""
+    known = [customer for customer, level in found if level == "known"]
+    person = db.get(Customer, call.customer_id) if call.customer_id is not None else None
+    if person is None and len(known) == 1:
+        person = known[0]
+    return person, [customer for customer, _ in found if person is None or customer.id != person.id]
+
+
+def _phones(db: Session, people: Iterable[Customer]) -> dict[int, list[Phone]]:
+    lines: dict[int, list[Phone]] = {customer.id: [] for customer in people}
+    if lines:
+        for phone in db.scalars(select(Phone).where(Phone.customer_id.in_(lines)).order_by(Phone.id)):
+            lines[phone.customer_id].append(phone)
+    return lines
+
+
+def _counts(db: Session, customer_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Engines and open tickets of each."""
+    if not customer_ids:
+        return {}
+    owned = select(Engine.customer_id, func.count()).where(Engine.customer_id.in_(customer_ids))
+    opened = select(Ticket.customer_id, func.count()).where(
+        Ticket.customer_id.in_(customer_ids), Ticket.state != TicketState.CLOSED
+    )
+    engines_of = {row[0]: row[1] for row in db.execute(owned.group_by(Engine.customer_id))}
+    tickets_of = {row[0]: row[1] for row in db.execute(opened.group_by(Ticket.customer_id))}
+    return {one: (engines_of.get(one, 0), tickets_of.get(one, 0)) for one in customer_ids}
+
+
+def _person(
+    customer: Customer, call: Call, phones: list[Phone], counted: tuple[int, int], *, maybe: bool = False
+) -> Person:
+    return Person(
+        id=customer.id,
+        name=customer.name,
+        kind=customer.kind,
+        region=customer.region,
+        address=customer.address,
+        note=customer.note,
+        maybe=maybe,
+        phones=tuple(
+            PhoneLine(
+                number=phone.number,
+                label=phone.label,
+                calling=phone.number == call.caller_number,
+                maybe=phone.level != "known",
+            )
+            for phone in phones
+        ),
+        engines=counted[0],
+        open_tickets=counted[1],
+    )
+
+
+def _wished_engine(db: Session, serial: str) -> Engine | None:
+    """The engine whose number the caller gave in the menu, if that is one and not several."""
+    found = engines.find(db, serial, limit=2)
+    return found[0] if len(found) == 1 else None
+
+
+def _engines_of(db: Session, customer_id: int | None, wished: Engine | None) -> list[Engine]:
+    owned: list[Engine] = []
+    if customer_id is not None:
+        rows = select(Engine).where(Engine.customer_id == customer_id).order_by(Engine.id.desc()).limit(ENGINES)
+        owned = list(db.scalars(rows))
+    if wished is not None and all(engine.id != wished.id for engine in owned):
+        owned.insert(0, wished)  # another's engine, or a stranger's: still the one he calls about
+    return owned
+
+
+def _engine_lines(
+    db: Session, rows: list[Engine], still_open: list[TicketLine], today: date, language: str
+) -> list[EngineLine]:
+    people = {row.dealer_id for row in rows} | {row.customer_id for row in rows}
+    people.discard(None)
+    names: dict[int | None, str] = {}
+    if people:
+        names = {
+            row[0]: row[1] for row in db.execute(select(Customer.id, Customer.name).where(Customer.id.in_(people)))
+        }
+    lines = []
+    for row in rows:
+        warranty = engines.warranty(row, today)
+        lines.append(
+            EngineLine(
+                id=row.id,
+                serial=row.serial,
+                model=row.model,
+                vehicle=row.vehicle,
+                owner_id=row.customer_id,
+                owner=names.get(row.customer_id, ""),
+                dealer=names.get(row.dealer_id, ""),
+                sold_on=row.sold_on,
+                hours=row.hours,
+                hours_on=row.hours_on,
+                warranty=str(warranty.state),
+                warranty_until=warranty.until,
+                hours_limit=warranty.hours_limit,
+                clause=warranty.clause,
+                why=warranty.why(language),
+                open_tickets=sum(1 for line in still_open if line.engine_id == row.id),
+            )
+        )
+    return lines
+
+
+def _likely(lines: list[EngineLine], wished: Engine | None, still_open: list[TicketLine]) -> EngineLine | None:
+    """The engine the caller named, else that of his newest open ticket, else his only one; several: none is guessed."""
+    by_id = {line.id: line for line in lines}
+    if wished is not None:
+        return by_id[wished.id]
+    for ticket in still_open:
+        if ticket.engine_id in by_id:
+            return by_id[ticket.engine_id]
+    return lines[0] if len(lines) == 1 else None
+
+
+def _tickets(db: Session, customer_id: int | None, engine_id: int | None, call_id: str) -> list[Ticket]:
+    """Newest first: all that are open, the latest of the rest, and those of this call."""
+    whose = [Ticket.call_id == call_id]
+    if customer_id is not None:
+        whose.append(Ticket.customer_id == customer_id)
+    if engine_id is not None:
+        whose.append(Ticket.engine_id == engine_id)
+    newest = select(Ticket).where(or_(*whose)).order_by(Ticket.opened_at.desc())
+    rows = list(db.scalars(newest.limit(LINES)))
+    if len(rows) == LINES:
+        seen = {row.id for row in rows}
+        older = db.scalars(newest.where(Ticket.state != TicketState.CLOSED).limit(100))
+        rows += [row for row in older if row.id not in seen]
+    return rows
+
+
+def _ends(db: Session, tickets: Iterable[Ticket]) -> dict[int, str]:
+    ids = {ticket.engine_id for ticket in tickets if ticket.engine_id is not None}
+    if not ids:
+        return {}
+    return {
+        row[0]: row[1][-engines.SERIAL_END :]
+        for row in db.execute(select(Engine.id, Engine.serial).where(Engine.id.in_(ids)))
+    }
+
+
+def _ticket_line(ticket: Ticket, ends: dict[int, str], now: datetime) -> TicketLine:
+    late = ticket.due_at is not None and ticket.due_at < now and ticket.state != TicketState.CLOSED
+    return TicketLine(
+        id=ticket.id,
+        number=ticket.number,
+        kind=ticket.kind,
+        state=ticket.state,
+        urgent=ticket.urgent,
+        subject=ticket.subject,
+        opened_at=ticket.opened_at,
+        due_at=ticket.due_at,
+        late_s=int((now - ticket.due_at).total_seconds()) if late and ticket.due_at else None,
+        engine_id=ticket.engine_id,
+        engine_end=ends.get(ticket.engine_id or 0, ""),
+        call_id=ticket.call_id,
+    )
+
+
+def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[str, str]) -> list[PastCall]:
+    whose = [Call.caller_number == call.caller_number] if call.caller_number else []
+    if customer_id is not None:
+        whose.append(Call.customer_id == customer_id)
+    if not whose:
+        return []
+    rows = db.scalars(
+        select(Call).where(or_(*whose), Call.call_id != call.call_id).order_by(Call.started_at.desc()).limit(LINES)
+    ).all()
+    recorded = set(
+        db.scalars(select(Recording.call_id).where(Recording.call_id.in_([row.call_id for row in rows])))
+        if rows
+        else ()
+    )
+    extensions = {row.agent for row in rows if row.agent}
+    names: dict[str | None, str] = {}
+    if extensions:
+        names = {
+            one[0]: one[1]
+            for one in db.execute(select(User.extension, User.name).where(User.extension.in_(extensions)))
+        }
+    return [
+        PastCall(
+            call_id=row.call_id,
+            at=row.started_at,
+            direction=row.direction,
+            outcome=row.outcome,
+            queue=titles.get(row.queue or "", row.queue or ""),
+            agent=names.get(row.agent, row.agent or ""),
+            talk_ms=row.talk_ms,
+            recorded=row.call_id in recorded,
+        )
+        for row in rows
+    ]

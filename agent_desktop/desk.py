@@ -1,0 +1,326 @@
+"""The desk: the one page an agent works in, and what he does there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agent_desktop import card as cards
+from agent_desktop.calls import load_call
+from agent_desktop.desktop import Reading
+from agent_desktop.page import Page, PageHere
+from agent_desktop.seat import BREAKS, own_day, seat_of, waiting
+from agent_desktop.session import allow
+from agent_desktop.words import english
+from callcenter import phone
+from callcenter.database import now
+from callcenter.errors import BadInput, CallCenterError
+from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFinished
+from cti import projection
+from cti.rows import Call
+from ticketing import customers, search, tickets
+from ticketing.kinds import FORMS, TicketIncomplete
+from ticketing.rows import Customer, CustomerKind, Phone, Ticket
+
+STATUSES = ("available", "on_break", "offline")
+SEARCHED = 12
+
+router = APIRouter()
+
+
+class NoSuchStatus(BadInput):
+    """An agent is available, on a break for one of the reasons listed, or offline."""
+
+
+# --- the page and its state ---------------------------------------------------------------------------------------
+
+
+@router.get("/desk", dependencies=[allow("desk")])
+def desk(page: PageHere, db: Reading) -> HTMLResponse:
+    return page.render("desk/desk.html", state=_state(page, db), breaks=BREAKS, **_idle(page, db))
+
+
+@router.get("/desk/now", dependencies=[allow("desk")])
+def state(page: PageHere, db: Reading) -> JSONResponse:
+    """The agent's own state and his queues, in words; read after every nudge."""
+    return JSONResponse(_state(page, db), headers={"Cache-Control": "no-store"})
+
+
+@router.get("/desk/idle", dependencies=[allow("desk")])
+def idle(page: PageHere, db: Reading) -> HTMLResponse:
+    """What is shown between calls: one's promises, queues and figures."""
+    return page.render("desk/idle.html", **_idle(page, db))
+
+
+def _state(page: Page, db: Session) -> dict[str, Any]:
+    seat = seat_of(db, page.user, page.settings, page.language)
+    words = page._(english("agent_status", seat.status) if seat.state == "idle" else english("agent_state", seat.state))
+    call = db.get(Call, seat.call_id) if seat.call_id and seat.state != "idle" else None
+    return {
+        "now": now().timestamp(),
+        "extension": seat.extension,
+        "status": seat.status,
+        "state": seat.state,
+        "tone": seat.tone,
+        "words": words,
+        "reason": page._(english("status_reason", seat.reason)) if seat.reason else "",
+        "missed": seat.reason == "missed" and seat.status == "on_break",
+        "since": _seconds(seat.since),
+        "queue": seat.queue,
+        "wrap_up_until": _seconds(seat.wrap_up_until),
+        "reachable": seat.reachable,
+        "desk_phone": seat.desk_phone,
+        "call_id": call.call_id if call else None,
+        "number": phone.pretty(call.caller_number, page.settings.centre.country) if call else "",
+        "answered_at": _seconds(call.answered_at) if call else None,
+        "queues": [
+            {
+                "queue": line.queue,
+                "title": line.title,
+                "target_s": line.target_s,
+                "waiting": line.waiting,
+                "since": _seconds(line.since),
+            }
+            for line in waiting(db, seat.extension, page.language)
+        ],
+    }
+
+
+def _idle(page: Page, db: Session) -> dict[str, Any]:
+    at = now()
+    return {
+        "due": cards.due(db, page.user.login, at),
+        "day": own_day(db, page.user, _midnight(at, page.settings.centre.zone), at),
+        "queues": waiting(db, page.user.extension or "", page.language),
+    }
+
+
+def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return at.timestamp() if at is not None else None
+
+
+# --- the card -----------------------------------------------------------------------------------------------------
+
+
+def own_call(page: PageHere, db: Reading, call_id: str) -> Call:
+    return load_call(db, call_id, page.user)
+
+
+OwnCall = Annotated[Call, Depends(own_call)]
+
+
+@router.get("/desk/card/{call_id}", dependencies=[allow("desk")])
+def card(page: PageHere, db: Reading, call: OwnCall) -> HTMLResponse:
+    return _card(page, db, call.call_id)
+
+
+def _card(page: Page, db: Session, call_id: str) -> HTMLResponse:
+    at = now()
+    composed = cards.compose(
+        db, call_id, language=page.language, now=at, today=at.astimezone(page.settings.centre.zone).date()
+    )
+    return page.render("desk/card.html", card=composed, forms=FORMS, kinds=CustomerKind, soon=cards.DUE_SOON)
+
+
+@router.get("/desk/search", dependencies=[allow("desk")])
+def find(page: PageHere, db: Reading, q: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    centre = page.settings.centre
+    hits = search.find(db, q, page.user, limit=SEARCHED, country=centre.country, area_code=centre.area_code)
+    return page.render("desk/search.html", hits=hits, text=q.strip())
+
+
+# --- what the agent does ------------------------------------------------------------------------------------------
+
+
+@router.post("/desk/status", dependencies=[allow("desk")])
+def choose_status(
+    page: PageHere, status: Annotated[str, Form()], reason: Annotated[str, Form(max_length=40)] = ""
+) -> JSONResponse:
+    if status not in STATUSES or (status == "on_break") != (reason in BREAKS):
+        raise NoSuchStatus(f"{status} {reason}".strip())
+    said = StatusChosen(at=now(), agent=page.user.extension or "", status=status, reason=reason, by=page.user.login)
+    return _recorded(page, said)
+
+
+@router.post("/desk/wrapup/finish", dependencies=[allow("desk")])
+def finish_wrap_up(page: PageHere) -> JSONResponse:
+    return _recorded(page, WrapUpFinished(at=now(), agent=page.user.extension or "", by=page.user.login))
+
+
+def _recorded(page: Page, fact: Fact) -> JSONResponse:
+    with page.database.write() as db:
+        told = projection.record(db, [fact], "desk")
+    _publish(page, told)
+    with page.database.read() as db:
+        return JSONResponse(_state(page, db))
+
+
+def _publish(page: Page, told: Sequence[Event]) -> None:
+    for event in told:
+        page.bus.publish(event)
+
+
+@router.post("/desk/calls/{call_id}/customer", dependencies=[allow("desk"), allow("customers.write")])
+def bind_customer(page: PageHere, call: OwnCall, customer_id: Annotated[int, Form()]) -> HTMLResponse:
+    """The caller is this customer. A number new to his record is kept there as a maybe, to be asked about."""
+    at = now()
+    with page.database.write() as db:
+        customer = customers.load_customer(db, customer_id, page.user)
+        on_file = select(Phone.id).where(Phone.customer_id == customer.id, Phone.number == call.caller_number)
+        if phone.is_number(call.caller_number) and db.scalar(on_file) is None:
+            customers.add_phone(db, customer, call.caller_number, at, level="maybe")
+        told = _bind(db, page, call, customer, at)
+    _publish(page, told)
+    with page.database.read() as db:
+        return _card(page, db, call.call_id)
+
+
+def _bind(db: Session, page: Page, call: Call, customer: Customer, at: datetime) -> Sequence[Event]:
+    bound = CustomerBound(at=at, switch=call.switch, call_id=call.call_id, customer_id=customer.id, by=page.user.login)
+    return projection.record(db, [bound], "desk")
+
+
+@router.post("/desk/customers", dependencies=[allow("desk"), allow("customers.write")])
+def create_customer(
+    page: PageHere,
+    reading: Reading,
+    call_id: Annotated[str, Form(max_length=150)],
+    name: Annotated[str, Form(max_length=200)] = "",
+    kind: Annotated[str, Form(max_length=20)] = CustomerKind.END_USER.value,
+    number: Annotated[str, Form(max_length=60)] = "",
+    region: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Put the caller on file and bind the call to him."""
+    call = own_call(page, reading, call_id)
+    at, centre = now(), page.settings.centre
+    try:
+        with page.database.write() as db:
+            customer = customers.create(
+                db,
+                kind,
+                name,
+                at,
+                phones=[number] if number.strip() else [],
+                region=region,
+                language=page.language,
+                country=centre.country,
+                area_code=centre.area_code,
+            )
+            told = _bind(db, page, call, customer, at)
+    except BadInput as fault:
+        return _refused(page, fault)
+    _publish(page, told)
+    with page.database.read() as db:
+        return _card(page, db, call.call_id)
+
+
+async def sent_form(request: Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+@router.post("/desk/tickets", dependencies=[allow("desk"), allow("tickets.write")])
+def save_ticket(page: PageHere, reading: Reading, sent: Annotated[dict[str, str], Depends(sent_form)]) -> JSONResponse:
+    """Open a ticket, or change one that is open and add the words to it."""
+    call = own_call(page, reading, sent.get("call_id", "")) if sent.get("call_id") else None
+    at = now()
+    try:
+        with page.database.write() as db:
+            ticket = _change(db, page, sent, at) if sent.get("id") else _open(db, page, sent, call, at)
+            if sent.get("close"):
+                tickets.close(db, ticket, by=page.user.login, now=at)
+            told = tickets.nudge(ticket)
+            saved = {
+                "id": ticket.id,
+                "number": ticket.number,
+                "version": ticket.version,
+                "state": ticket.state,
+                "at": page.format.local(at, "seconds"),
+            }
+    except CallCenterError as fault:
+        return _refused(page, fault)
+    page.bus.publish(told)
+    return JSONResponse(saved)
+
+
+def _open(db: Session, page: Page, sent: dict[str, str], call: Call | None, at: datetime) -> Ticket:
+    return tickets.open_ticket(
+        db,
+        sent.get("kind", ""),
+        subject=sent.get("subject", ""),
+        by=page.user.login,
+        now=at,
+        customer_id=_number(sent, "customer_id"),
+        engine_id=_number(sent, "engine_id"),
+        call_id=call.call_id if call else None,
+        station_id=_number(sent, "station_id"),
+        fields=_answers(sent),
+        notes=sent.get("notes", ""),
+        urgent=True if sent.get("urgent") else None,
+        due_at=_due(sent, page.settings.centre.zone),
+        zone=page.settings.centre.zone,
+    )
+
+
+def _change(db: Session, page: Page, sent: dict[str, str], at: datetime) -> Ticket:
+    ticket = tickets.load_ticket(db, _number(sent, "id") or 0, page.user)
+    changes: dict[str, Any] = {
+        "subject": sent.get("subject", ""),
+        "urgent": bool(sent.get("urgent")),
+        "fields": _answers(sent),
+        "customer_id": _number(sent, "customer_id"),
+        "engine_id": _number(sent, "engine_id"),
+    }
+    due = _due(sent, page.settings.centre.zone)
+    if due is not None:
+        changes["due_at"] = due
+    version = _number(sent, "version") or 0
+    ticket = tickets.change(db, ticket, version=version, by=page.user.login, now=at, **changes)
+    if sent.get("notes", "").strip():
+        ticket = tickets.note(db, ticket, sent["notes"], by=page.user.login, now=at)
+    return ticket
+
+
+def _answers(sent: dict[str, str]) -> dict[str, str]:
+    return {name.removeprefix("field."): value for name, value in sent.items() if name.startswith("field.")}
+
+
+def _number(sent: dict[str, str], name: str) -> int | None:
+    text = sent.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 15:
+        raise BadInput(f"{name}: {text[:20]}")
+    return int(text)
+
+
+def _due(sent: dict[str, str], zone: ZoneInfo) -> datetime | None:
+    """A time as the browser's field writes it, meant where the centre is."""
+    text = sent.get("due", "").strip()
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    except ValueError:
+        raise BadInput(f"due: {text[:20]}") from None
+
+
+def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
+    """What was wrong, by field where it is known; the page keeps what was typed."""
+    faults = fault.faults if isinstance(fault, TicketIncomplete) else {}
+    said = {
+        "message": page._(fault.sentence),
+        "detail": "" if faults else fault.detail,
+        "faults": {name: wrong.text(page.language) for name, wrong in faults.items()},
+    }
+    return JSONResponse(said, status_code=fault.status)

@@ -1,0 +1,144 @@
+"""The agent's own place: what he chose, what the switch sees, his queues, his promises and his figures of today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from config.people import QueueMember, User
+from config.queues import Queue
+from config.settings import Settings
+from cti.rows import Agent, Call, Offer, Spell
+from ticketing.rows import Ticket
+
+BREAKS = ("short", "lunch", "training", "meeting")
+"""Why an agent may be away from the phone; the words are in words.py, domain status_reason."""
+TONES = {
+    "ringing": "soon",
+    "talking": "good",
+    "wrap_up": "soon",
+    "available": "good",
+    "on_break": "quiet",
+    "offline": "quiet",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    extension: str
+    status: str
+    reason: str
+    state: str
+    since: datetime | None  # of what is shown: the state, or the status of one who is idle
+    tone: str
+    call_id: str | None
+    queue: str
+    wrap_up_until: datetime | None
+    reachable: bool
+    desk_phone: bool  # rings there, not in the browser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    queue: str
+    title: str
+    target_s: int
+    waiting: int
+    since: datetime | None  # the one who waits longest
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDay:
+    """One's own figures since midnight."""
+
+    answered: int
+    missed: int
+    talk_ms: int  # of the calls answered, all together
+    tickets: int
+    available_ms: int  # signed on and not on a break
+
+    @property
+    def mean_talk_ms(self) -> float | None:
+        return self.talk_ms / self.answered if self.answered else None
+
+
+def seat_of(db: Session, user: User, settings: Settings, language: str) -> Seat:
+    """Where the agent stands; one the switch has never seen is offline."""
+    extension = user.extension or ""
+    agent = db.get(Agent, extension) or Agent(extension=extension, status="offline", status_reason="", state="idle")
+    queue = db.get(Queue, agent.queue) if agent.queue else None
+    idle = agent.state == "idle"
+    wrap_up_until = None
+    if agent.state == "wrap_up" and agent.state_since is not None and queue is not None:
+        wrap_up_until = datetime.fromtimestamp(
+            agent.state_since.timestamp() + queue.wrap_up_s, agent.state_since.tzinfo
+        )
+    missed = idle and agent.status == "on_break" and agent.status_reason == "missed"
+    return Seat(
+        extension=extension,
+        status=agent.status,
+        reason=agent.status_reason,
+        state=agent.state,
+        since=agent.status_since if idle else agent.state_since,
+        tone="bad" if missed else TONES[agent.status if idle else agent.state],
+        call_id=agent.call_id,
+        queue=queue.title(language) if queue else agent.queue or "",
+        wrap_up_until=wrap_up_until,
+        reachable=bool(agent.reachable),
+        desk_phone=any(phone.split("@")[0] == extension for phone in settings.switch.desk_phones),
+    )
+
+
+def waiting(db: Session, extension: str, language: str) -> list[Waiting]:
+    """The agent's queues and who waits in them."""
+    own = select(Queue).join(QueueMember, QueueMember.queue == Queue.name).where(QueueMember.extension == extension)
+    queues = list(db.scalars(own.order_by(Queue.name)))
+    counts = {
+        row[0]: (row[1], row[2])
+        for row in db.execute(
+            select(Call.queue, func.count(), func.min(Call.joined_at))
+            .where(Call.state.in_(("waiting", "ringing")), Call.queue.in_([queue.name for queue in queues]))
+            .where(Call.ended_at.is_(None))
+            .group_by(Call.queue)
+        )
+    }
+    return [
+        Waiting(
+            queue=queue.name,
+            title=queue.title(language),
+            target_s=queue.target_s,
+            waiting=counts.get(queue.name, (0, None))[0],
+            since=counts.get(queue.name, (0, None))[1],
+        )
+        for queue in queues
+    ]
+
+
+def own_day(db: Session, user: User, midnight: datetime, now: datetime) -> OwnDay:
+    """Figures of one agent from midnight to now."""
+    extension = user.extension or ""
+    offered = select(Offer.outcome, func.count()).where(Offer.agent == extension, Offer.rung_at >= midnight)
+    outcomes = {row[0]: row[1] for row in db.execute(offered.group_by(Offer.outcome))}
+    talked = select(func.coalesce(func.sum(Call.talk_ms), 0)).where(
+        Call.started_at >= midnight, Call.agent == extension
+    )
+    opened = select(func.count()).where(Ticket.opened_at >= midnight, Ticket.opened_by == user.login)
+    spells = db.scalars(
+        select(Spell).where(
+            Spell.extension == extension,
+            (Spell.ended_at.is_(None)) | (Spell.ended_at > midnight),
+            Spell.started_at <= now,
+            Spell.status == "available",
+        )
+    )
+    available = sum(((spell.ended_at or now) - max(spell.started_at, midnight)).total_seconds() for spell in spells)
+    return OwnDay(
+        answered=outcomes.get("answered", 0),
+        missed=outcomes.get("missed", 0),
+        talk_ms=int(db.scalar(talked) or 0),
+        tickets=int(db.scalar(opened) or 0),
+        available_ms=round(available * 1000),
+    )

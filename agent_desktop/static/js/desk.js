@@ -1,0 +1,123 @@
+// The desk joins its parts: the seat, the phone, the cards, the live link and the keys.
+
+import * as cards from "./cards.js";
+import { drafted_calls, open_drafts } from "./drafts.js";
+import { bind, draw_map, WORDS } from "./keys.js";
+import { live } from "./live.js";
+import { Phone } from "./phone.js";
+import { allow_ringing, ring, stop_ringing } from "./ring.js";
+import { open_search } from "./search.js";
+import { Seat } from "./seat.js";
+import { _ } from "./texts.js";
+
+const DRAFTS_OPENED = 3; // words typed before a reload or a crash are at hand again
+
+const $ = (selector) => document.querySelector(selector);
+const first = JSON.parse($("#first").textContent);
+const phone = new Phone($("#far"), { raw: new URLSearchParams(location.search).get("audio") === "raw" });
+const seat = new Seat(first.state, phone);
+open_drafts(first.login);
+
+// --- the call at hand ---
+
+/** A call rings here: its card first, everything else after. */
+async function rings(call_id) {
+  ring(call_id, seat.now.number);
+  const card = await cards.pop(call_id);
+  if (card && (seat.now.state === "ringing" || phone.call?.stage === "ringing")) ring(call_id, card.title);
+}
+
+live.on("CallChanged", ({ call_id, state, agent }) => {
+  if (agent === first.state.extension && state === "ringing") rings(call_id);
+  else if (cards.is_open(call_id)) cards.refresh(call_id);
+});
+live.on("AgentChanged", () => seat.read());
+live.on("Counts", ({ queues }) => seat.queues(queues));
+live.on("TicketChanged", ({ call_id }) => (cards.is_open(call_id) ? cards.refresh(call_id) : cards.read_idle()));
+live.on("RecordingChanged", ({ call_id }) => cards.refresh(call_id));
+live.on("snapshot", async () => {
+  await seat.read();
+  cards.open_calls().forEach((call_id) => cards.refresh(call_id));
+});
+live.on("link", (up) => seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on; it connects again by itself.") }));
+
+seat.addEventListener("change", ({ detail: before }) => follow(before));
+
+/** The seat has changed: bring the card in line with it. */
+function follow(before) {
+  const { now } = seat;
+  if (now.call_id && now.state === "ringing") rings(now.call_id);
+  else if (phone.call?.stage !== "ringing") stop_ringing();
+  if (now.call_id && now.state !== "ringing" && (!cards.is_open(now.call_id) || before.state === "ringing")) at_hand(now.call_id, before);
+  if (now.state === "idle" && before.state !== "idle") cards.idle();
+}
+
+/** The agent took the call: now its card comes to the front even beside unsaved text, which stays in its own tab. */
+async function at_hand(call_id, before) {
+  await cards.pop(call_id);
+  if (seat.now.state === "talking" && before.state !== "talking") cards.show(call_id);
+}
+
+phone.addEventListener("change", () => {
+  if (phone.call?.stage === "ringing") {
+    if (seat.now.state !== "ringing") seat.read(); // the phone was faster than the switch's word
+  } else if (seat.now.state !== "ringing" || phone.call) stop_ringing();
+});
+
+// --- buttons and keys ---
+
+$("#answer").addEventListener("click", () => phone.answer());
+$("#hangup").addEventListener("click", () => phone.hang_up());
+$("#hold").addEventListener("click", () => phone.hold());
+$("#mute").addEventListener("click", () => phone.mute());
+$("#keypad").addEventListener("click", (event) => {
+  const key = event.target.closest("[data-key]");
+  if (key) phone.press(key.dataset.key);
+});
+$("#keypad").addEventListener("keydown", (event) => {
+  if (/^[0-9*#]$/.test(event.key)) phone.press(event.key);
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+const press = (selector) => () => $(selector).click();
+const ready = (selector) => () => !$(selector).disabled && !$(selector).hidden;
+bind("F2", WORDS.answer, press("#answer"), ready("#answer"));
+bind("F4", WORDS.ready, press("#ready"), ready("#ready"));
+bind("F6", WORDS.hold, press("#hold"), ready("#hold"));
+bind("F7", WORDS.mute, press("#mute"), ready("#mute"));
+bind("F8", WORDS.keypad, () => {
+  const keypad = $("#keypad");
+  keypad.open = !keypad.open;
+  if (keypad.open) keypad.querySelector("[data-key]").focus();
+});
+bind("F9", WORDS.hangup, press("#hangup"), ready("#hangup"));
+bind("F10", WORDS.finish, press("#finish"), ready("#finish"));
+bind("Ctrl Enter", WORDS.save, () => cards.form_shown()?.save(), () => cards.form_shown() !== null);
+for (let n = 1; n <= 5; n++) bind(`Alt ${n}`, n === 1 ? `1–5 ${WORDS.kinds}` : "", () => cards.form_shown()?.choose_kind(n), () => cards.form_shown() !== null);
+for (let n = 1; n <= 9; n++) bind(String(n), "", () => cards.choose(n));
+bind("/", WORDS.search, open_search);
+bind("?", WORDS.map, () => $("#keys-map").togglePopover());
+bind("Esc", WORDS.close, () => {
+  if ($("#keys-map").matches(":popover-open")) $("#keys-map").hidePopover();
+  for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+});
+$("#keys-close").addEventListener("click", () => $("#keys-map").hidePopover());
+draw_map($("#keys-list"));
+
+// Another page in this window would take the phone with it.
+for (const link of document.querySelectorAll(".top a[href]")) link.target = "_blank";
+
+// --- begin ---
+
+seat.draw();
+if (seat.now.status !== "offline" && !seat.now.desk_phone) phone.start();
+addEventListener("pointerdown", allow_ringing, { once: true });
+if (seat.now.call_id) {
+  if (seat.now.state === "ringing") rings(seat.now.call_id);
+  else cards.pop(seat.now.call_id);
+}
+const asked = new URLSearchParams(location.search).get("call");
+for (const call_id of drafted_calls().slice(0, DRAFTS_OPENED)) cards.pop(call_id, { at_hand: false, front: false });
+if (asked) cards.pop(asked, { at_hand: false });

@@ -1,0 +1,208 @@
+// The ticket form of one card: its kind, its draft, saving it, and errors beside the fields they belong to.
+// Tells "changed" when something was typed, "saved" when the server has it.
+
+import { ask } from "./ask.js";
+import { draft_of, drop_draft, keep_draft } from "./drafts.js";
+import { _ } from "./texts.js";
+
+const DRAFT_AFTER_MS = 300;
+const NOT_TYPED = new Set(["call_id", "customer_id"]);
+
+export class TicketForm extends EventTarget {
+  #form;
+  #call_id;
+  #saved = "";
+  #timer = 0;
+  #busy = false;
+
+  constructor(form, call_id) {
+    super();
+    this.#form = form;
+    this.#call_id = call_id;
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.save(); });
+    form.addEventListener("input", (event) => this.#typed(event));
+    this.#field("#another").addEventListener("click", () => this.another());
+    addEventListener("pagehide", () => this.#keep());
+  }
+
+  #field(selector) { return this.#form.querySelector(selector); }
+
+  /** The form is in the page now; the first time, a draft of it is taken up. */
+  attached() {
+    this.#show_kind();
+    if (this.#saved) return;
+    this.#saved = JSON.stringify(this.#values());
+    const draft = draft_of(this.#call_id);
+    if (!draft) return;
+    this.#fill(draft.values);
+    this.#say(_("Draft of {time} taken up, not saved yet", { time: new Date(draft.at).toLocaleTimeString() }));
+  }
+
+  get dirty() {
+    return this.#saved !== "" && this.#form.isConnected ? JSON.stringify(this.#values()) !== this.#saved : this.#was_dirty;
+  }
+
+  #was_dirty = false;
+
+  /** To be called before the form leaves the page: fields outside it are part of it only while both are there. */
+  leaving() {
+    this.#was_dirty = this.dirty;
+    this.#keep();
+  }
+
+  /** Everything that can be typed, of all kinds; fields of kinds not shown are kept too. */
+  #values() {
+    const values = {};
+    for (const field of this.#form.elements) {
+      if (!field.name || NOT_TYPED.has(field.name)) continue;
+      const name = field.closest("fieldset")?.dataset.kind ? `${field.closest("fieldset").dataset.kind}/${field.name}` : field.name;
+      if (field.type === "radio") { if (field.checked) values[name] = field.value; }
+      else values[name] = field.type === "checkbox" ? field.checked : field.value;
+    }
+    return values;
+  }
+
+  #fill(values) {
+    for (const field of this.#form.elements) {
+      if (!field.name || NOT_TYPED.has(field.name)) continue;
+      const kind = field.closest("fieldset")?.dataset.kind;
+      const value = values[kind ? `${kind}/${field.name}` : field.name];
+      if (value === undefined) continue;
+      if (field.type === "radio") field.checked = field.value === value;
+      else if (field.type === "checkbox") field.checked = value;
+      else field.value = value;
+    }
+    this.#show_kind();
+    this.#lock();
+  }
+
+  #typed(event) {
+    if (event.target.name === "kind") this.#show_kind();
+    this.#clear_error(event.target.closest("[data-field]"));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => { this.#keep(); this.dispatchEvent(new Event("changed")); }, DRAFT_AFTER_MS);
+  }
+
+  #keep() {
+    if (!this.#form.isConnected || !this.#saved || !this.dirty) return;
+    const kept = keep_draft(this.#call_id, this.#values());
+    const time = new Date().toLocaleTimeString();
+    this.#say(kept ? _("Draft kept in this browser {time}", { time }) : _("This browser has no room for drafts: save before you leave"));
+  }
+
+  #say(words) { this.#field("#saved").textContent = words; }
+
+  choose_kind(number) {
+    const radio = this.#form.querySelectorAll('input[name="kind"]')[number - 1];
+    if (!radio || radio.disabled) return;
+    radio.checked = true;
+    radio.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  #show_kind() {
+    const kind = this.#field('input[name="kind"]:checked')?.value;
+    for (const fields of this.#form.querySelectorAll("fieldset[data-kind]")) {
+      fields.hidden = fields.disabled = fields.dataset.kind !== kind;
+    }
+  }
+
+  /** A ticket that has its number keeps its kind. */
+  #lock() {
+    const has_number = this.#form.elements.id.value !== "";
+    for (const radio of this.#form.querySelectorAll('input[name="kind"]')) radio.disabled = has_number && !radio.checked;
+    this.#field("#another").hidden = !has_number;
+    this.#field('label[for="f-notes"]').textContent = has_number ? _("Add a note") : _("Notes");
+  }
+
+  async save() {
+    if (this.#busy) return;
+    const button = this.#field("#save");
+    this.#busy = true;
+    button.disabled = true;
+    const sent = JSON.stringify(this.#values());
+    const answer = await ask("/desk/tickets", new URLSearchParams(new FormData(this.#form)));
+    this.#busy = false;
+    button.disabled = false;
+    for (const field of this.#form.querySelectorAll("[data-field]")) this.#clear_error(field);
+    this.#error("");
+    if (!answer.ok) {
+      this.#refused(answer);
+      return;
+    }
+    this.#taken(answer.json, sent);
+    this.dispatchEvent(new CustomEvent("saved", { detail: answer.json }));
+  }
+
+  #taken(saved, sent) {
+    const { id, version, notes } = this.#form.elements;
+    const typed_meanwhile = JSON.stringify(this.#values()) !== sent;
+    id.value = saved.id;
+    version.value = saved.version;
+    const words = JSON.parse(sent).notes;
+    if (words) {
+      const kept = document.createElement("p");
+      kept.textContent = words;
+      this.#field("#saved-notes").append(kept);
+      if (notes.value === words) notes.value = "";
+    }
+    this.#lock();
+    if (saved.state === "closed") this.#field("#save").disabled = true;
+    if (typed_meanwhile) this.#keep();
+    else {
+      this.#saved = JSON.stringify(this.#values());
+      clearTimeout(this.#timer);
+      drop_draft(this.#call_id);
+    }
+    this.#say(saved.state === "closed" ? _("{number} saved and closed {time}", { number: saved.number, time: saved.at }) : _("{number} saved {time}", { number: saved.number, time: saved.at }));
+  }
+
+  #refused({ sentence, json }) {
+    const faults = { ...json?.faults };
+    let first = null;
+    for (const [name, words] of Object.entries(faults)) {
+      const place = [...this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`)].find((one) => !one.closest("fieldset[hidden]"));
+      if (place) {
+        const error = place.querySelector(".error");
+        const input = place.querySelector("input, select, textarea");
+        error.textContent = words;
+        error.hidden = false;
+        error.id ||= `e-${name}`;
+        input?.setAttribute("aria-invalid", "true");
+        input?.setAttribute("aria-describedby", error.id);
+        first ??= input;
+        delete faults[name];
+      }
+    }
+    this.#error([sentence, ...Object.values(faults)].join(" "));
+    first?.focus();
+  }
+
+  #clear_error(place) {
+    const error = place?.querySelector(".error");
+    if (!error) return;
+    error.hidden = true;
+    place.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+  }
+
+  #error(words) {
+    const line = this.#field("#save-error");
+    line.textContent = words;
+    line.hidden = !words;
+    this.#field("#saved").hidden = Boolean(words);
+  }
+
+  /** The one at hand is saved; begin the next of the same call. */
+  another() {
+    if (this.dirty) { this.save(); return; }
+    this.#form.reset();
+    for (const name of ["id", "version"]) this.#form.elements[name].value = "";
+    this.#field("#saved-notes").replaceChildren();
+    this.#field("#save").disabled = false;
+    this.#lock();
+    this.#show_kind();
+    this.#error("");
+    this.#say("");
+    this.#saved = JSON.stringify(this.#values());
+    this.#form.elements.subject.focus();
+  }
+}
