@@ -219,7 +219,7 @@ def _upwards(path: Path) -> Iterator[Path]:
 
 
 def _make_private(run: Path, home: Path, owner: tuple[int, int] | None) -> None:
-    """The folder of the control socket; where it is in the temporary directory, nobody may have laid it there for us."""
+    """The folder of the control socket; where it is in a shared temporary directory, nobody may have laid it for us."""
     if run.is_relative_to(home):
         return
     for folder in (run.parent, run):
