@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent_desktop import entry, faults, guard, live, sip
+from agent_desktop import admin, board, calls, customers, entry, faults, guard, live, sip, tickets
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
 from agent_desktop.live import Hub
@@ -65,7 +65,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry,):
+    for module in (entry, board, calls, customers, tickets, admin):
         router.include_router(module.router)
     return router
 

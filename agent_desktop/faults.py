@@ -10,8 +10,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from agent_desktop.desktop import desktop_of
 from agent_desktop.i18n import marked as _
-from agent_desktop.page import open_page
+from agent_desktop.page import page_of
+from agent_desktop.session import SignedIn, find
 from callcenter.errors import BadInput, CallCenterError, DatabaseUnreachable, NotAllowed, NotFound
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,19 @@ def answer(request: Request, fault: CallCenterError) -> Response:
             return RedirectResponse("/login?next=" + request.url.path.lstrip("/"), status_code=303)
     template = "fault_part.html" if is_part else "fault.html"
     status = fault.status
-    return open_page(request).render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status))
+    page = page_of(request, _who(request))
+    return page.render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status))
+
+
+def _who(request: Request) -> SignedIn | None:
+    """Who asks, also where no route was found; nobody, where the database is what has failed."""
+    signed: SignedIn | None = getattr(request.state, "signed_in", None)
+    if signed is None:
+        try:
+            signed = find(desktop_of(request), request)
+        except OperationalError:
+            return None
+    return signed
 
 
 def install(app: FastAPI) -> None:

@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from agent_desktop import i18n
 from agent_desktop.desktop import Desktop, desktop_of
 from agent_desktop.session import SignedIn, SignedInHere, may
-from agent_desktop.words import english
+from agent_desktop.words import WORDS, english
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
@@ -107,6 +107,14 @@ OpenPage = Annotated[Page, Depends(open_page)]
 """A page for those who have not signed in."""
 
 
+async def sent_form(request: Request) -> dict[str, str]:
+    """The fields of a form, for views that take whatever fields the form has."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+SentForm = Annotated[dict[str, str], Depends(sent_form)]
+
+
 def environments(settings: Settings, static_version: str) -> dict[str, Environment]:
     """Jinja in each language. What a template does not know is an error, and every value is escaped."""
     return {language: _environment(language, settings, static_version) for language in i18n.LANGUAGES}
@@ -137,6 +145,7 @@ def _environment(language: str, settings: Settings, static_version: str) -> Envi
         "language_tag": i18n.language_tag(language),
         "static": lambda path: f"/static/v-{static_version}/{path}",
         "word": lambda domain, code: i18n.translate(language, word) if (word := english(domain, code)) else "",
+        "choices": lambda domain: [(code, i18n.translate(language, word)) for code, word in WORDS[domain].items()],
         "query": query,
         "centre": settings.centre,
     }

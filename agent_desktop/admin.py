@@ -1,0 +1,104 @@
+"""Who may log in: accounts made, shut, and thrown out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from agent_desktop.desktop import Reading
+from agent_desktop.i18n import LANGUAGES
+from agent_desktop.page import Page, PageHere
+from agent_desktop.session import allow
+from callcenter.database import now
+from callcenter.errors import BadInput, NotFound
+from config import people
+from config.people import LoginSession, Role, User
+
+router = APIRouter()
+
+
+class NotYourself(BadInput):
+    """You cannot shut your own account; another administrator can."""
+
+
+@router.get("/admin/users", dependencies=[allow("users")])
+def list_users(page: PageHere, db: Reading) -> HTMLResponse:
+    return _list(page, db)
+
+
+def _list(page: Page, db: Session, made: User | None = None, password: str = "") -> HTMLResponse:
+    still = select(LoginSession.user_id, func.count(), func.max(LoginSession.seen_at))
+    sessions = db.execute(still.where(LoginSession.ended_at.is_(None)).group_by(LoginSession.user_id))
+    return page.render(
+        "users.html",
+        users=list(db.scalars(select(User).order_by(User.active.desc(), User.login))),
+        sessions={user_id: (count, seen) for user_id, count, seen in sessions},
+        roles=Role,
+        made=made,
+        password=password,
+    )
+
+
+@router.post("/admin/users", dependencies=[allow("users")])
+def create_user(
+    page: PageHere,
+    login: Annotated[str, Form(max_length=80)],
+    name: Annotated[str, Form(max_length=200)],
+    role: Annotated[str, Form(max_length=20)],
+    language: Annotated[str, Form(max_length=5)] = "zh",
+    extension: Annotated[str, Form(max_length=20)] = "",
+) -> HTMLResponse:
+    """A new account with a password made here, shown this once."""
+    if role not in set(Role) or language not in LANGUAGES:
+        raise BadInput(f"{role} {language}")
+    password = secrets.token_urlsafe(12)
+    with page.database.write() as db:
+        made = people.create_user(
+            db, login, name, role, password, now(), language=language, extension=extension.strip() or None
+        )
+    with page.database.read() as db:
+        return _list(page, db, made, password)
+
+
+def changeable_user(db: Reading, user_id: int) -> User:
+    user = db.get(User, user_id)
+    if user is None:
+        raise NotFound(f"user {user_id}")
+    return user
+
+
+UserHere = Annotated[User, Depends(changeable_user)]
+
+
+@router.post("/admin/users/{user_id}/active", dependencies=[allow("users")])
+def set_active(page: PageHere, user: UserHere, active: Annotated[bool, Form()]) -> Response:
+    if user.id == page.user.id:
+        raise NotYourself
+    with page.database.write() as db:
+        people.set_active(db, user, active, now())
+    page.desktop.sockets.look()
+    return RedirectResponse("/admin/users", status_code=303)
+
+
+@router.post("/admin/users/{user_id}/password", dependencies=[allow("users")])
+def set_password(page: PageHere, user: UserHere) -> HTMLResponse:
+    """A new password, shown this once; the user's sessions end."""
+    password = secrets.token_urlsafe(12)
+    with page.database.write() as db:
+        people.set_password(db, user, password, now())
+    page.desktop.sockets.look()
+    with page.database.read() as db:
+        return _list(page, db, user, password)
+
+
+@router.post("/admin/users/{user_id}/end-sessions", dependencies=[allow("users")])
+def end_sessions(page: PageHere, user: UserHere) -> Response:
+    with page.database.write() as db:
+        people.end_all_sessions(db, user, now())
+    page.desktop.sockets.look()
+    return RedirectResponse("/admin/users", status_code=303)

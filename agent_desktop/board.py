@@ -1,0 +1,162 @@
+"""The supervisor's board: every queue and every agent as they are now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from agent_desktop.desktop import Reading
+from agent_desktop.page import Page, PageHere
+from agent_desktop.seat import TONES
+from agent_desktop.session import allow
+from callcenter.database import now
+from config.people import QueueMember, User
+from config.queues import Queue
+from cti.rows import Agent, Call, SwitchRow
+
+LONG_RING = timedelta(seconds=30)
+WAITING = ("waiting", "ringing")
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueLine:
+    name: str
+    title: str
+    waiting: int
+    since: datetime | None  # of the one who waits longest
+    target_s: int
+    target_share: float
+    late: bool  # he has waited longer than the target
+    ready: int  # agents who could take a call now
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentChip:
+    extension: str
+    name: str
+    status: str
+    state: str
+    reason: str
+    since: datetime | None
+    tone: str
+    queue: str
+    call_id: str | None
+    reachable: bool
+    rank: int  # who needs attention comes first
+
+
+@router.get("/board", dependencies=[allow("board")])
+def board(page: PageHere, db: Reading) -> HTMLResponse:
+    return page.render("board.html", **_now(page, db))
+
+
+@router.get("/board/now", dependencies=[allow("board")])
+def board_now(page: PageHere, db: Reading) -> HTMLResponse:
+    """The part that changes; the page asks for it after a nudge."""
+    return page.render("board_now.html", **_now(page, db))
+
+
+def _now(page: Page, db: Session) -> dict[str, Any]:
+    at = now()
+    return {
+        "queues": queue_lines(db, page, at),
+        "agents": agent_chips(db, page.language, at),
+        "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
+    }
+
+
+def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
+    waits = {
+        row[0]: (row[1], row[2])
+        for row in db.execute(
+            select(Call.queue, func.count(), func.min(Call.joined_at))
+            .where(Call.state.in_(WAITING), Call.queue.is_not(None))
+            .group_by(Call.queue)
+        )
+    }
+    ready = {
+        row[0]: row[1]
+        for row in db.execute(
+            select(QueueMember.queue, func.count())
+            .join(Agent, Agent.extension == QueueMember.extension)
+            .where(Agent.status == "available", Agent.state == "idle", Agent.reachable)
+            .group_by(QueueMember.queue)
+        )
+    }
+    lines = []
+    for queue in db.scalars(select(Queue).order_by(Queue.name)):
+        waiting, since = waits.get(queue.name, (0, None))
+        lines.append(
+            QueueLine(
+                name=queue.name,
+                title=queue.title(page.language),
+                waiting=waiting,
+                since=since,
+                target_s=queue.target_s,
+                target_share=queue.target_share,
+                late=since is not None and at - since > timedelta(seconds=queue.target_s),
+                ready=ready.get(queue.name, 0),
+            )
+        )
+    return lines
+
+
+def agent_chips(db: Session, language: str, at: datetime) -> list[AgentChip]:
+    titles = {queue.name: queue.title(language) for queue in db.scalars(select(Queue))}
+    wrap_up = {queue.name: timedelta(seconds=queue.wrap_up_s) for queue in db.scalars(select(Queue))}
+    people = select(User, Agent).outerjoin(Agent, Agent.extension == User.extension)
+    chips = []
+    for user, seen in db.execute(people.where(User.active, User.extension.is_not(None))):
+        agent = seen or Agent(extension=user.extension, status="offline", status_reason="", state="idle")
+        idle = agent.state == "idle"
+        since = agent.status_since if idle else agent.state_since
+        rank = attention(agent, at, wrap_up.get(agent.queue or "", timedelta(0)))
+        chips.append(
+            AgentChip(
+                extension=agent.extension,
+                name=user.name,
+                status=agent.status,
+                state=agent.state,
+                reason=agent.status_reason,
+                since=since,
+                tone="bad" if rank <= 2 else TONES[agent.status if idle else agent.state],
+                queue=titles.get(agent.queue or "", agent.queue or ""),
+                call_id=agent.call_id,
+                reachable=bool(agent.reachable),
+                rank=rank,
+            )
+        )
+    return sorted(chips, key=lambda chip: (chip.rank, chip.since is None, chip.since, chip.extension))
+
+
+def attention(agent: Agent, at: datetime, wrap_up: timedelta) -> int:
+    """How soon a supervisor should look: 0 first. Trouble, then work going on, then those who are ready or away."""
+    since = at - agent.state_since if agent.state_since is not None else timedelta(0)
+    match agent.status, agent.state:
+        case "on_break", "idle" if agent.status_reason == "missed":
+            return 0
+        case "available", "idle" if not agent.reachable:
+            return 1
+        case (_, "ringing") if since > LONG_RING:
+            return 1
+        case (_, "wrap_up") if since > wrap_up:
+            return 2
+        case _, "ringing":
+            return 3
+        case _, "talking":
+            return 4
+        case _, "wrap_up":
+            return 5
+        case "available", _:
+            return 6
+        case "on_break", _:
+            return 7
+    return 8
