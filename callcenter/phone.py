@@ -57,7 +57,8 @@ def normalise(raw: str, country: str = "CN", area_code: str = "") -> str:
         found = _number(part.strip(), country, area_code)
         if found:
             return found
-    return _cleaned(text)
+    cleaned = _cleaned(text)
+    return cleaned if cleaned == raw else normalise(cleaned, country, area_code)  # what is clean now may be a number
 
 
 def several(text: str, country: str = "CN", area_code: str = "") -> list[str]:
@@ -163,6 +164,8 @@ def _chinese(digits: str, area_code: str) -> str:
 
 
 def _cleaned(text: str) -> str:
+    if not re.search(r"[^\d+\-()./~\s*#]", text):  # a number, only not one that can be: no punctuation
+        text = re.sub(r"(?<!^)\D", "", text)
     kept = re.sub(r"[^0-9A-Za-z*#._+-]", "", text)
     kept = re.sub(r"^\+(?!\d)|(?<!^)\+", "", kept).lstrip("-.")
     return kept[:LENGTH]

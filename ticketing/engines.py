@@ -150,9 +150,9 @@ RULES: tuple[Rule, ...] = (
         sold_from=date(2024, 1, 1),
         clause="4.2",
         months=24,
-        hours=3000,
-        zh="三包期 24 个月或 3000 小时，以先到为准",
-        en="24 months or 3,000 hours, whichever comes first",
+        hours=4000,
+        zh="三包期 24 个月或 4000 小时，以先到为准",
+        en="24 months or 4,000 hours, whichever comes first",
     ),
 )
 """Dated: an engine keeps the promise of the day it was sold, so an old decision made again comes out alike."""

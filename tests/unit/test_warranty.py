@@ -24,8 +24,8 @@ def engine(**facts: Any):
     [
         ({"sold_on": date(2025, 4, 1), "hours": 1200}, Cover.IN, date(2027, 3, 31), "4.2"),
         ({"sold_on": date(2025, 4, 1)}, Cover.IN, date(2027, 3, 31), "4.2"),  # nobody has read the hours
-        ({"sold_on": date(2025, 4, 1), "hours": 3001}, Cover.OUT, date(2027, 3, 31), "4.2"),  # hours are over first
-        ({"sold_on": date(2025, 4, 1), "hours": 2950}, Cover.ENDS_SOON, date(2027, 3, 31), "4.2"),
+        ({"sold_on": date(2025, 4, 1), "hours": 4001}, Cover.OUT, date(2027, 3, 31), "4.2"),  # hours are over first
+        ({"sold_on": date(2025, 4, 1), "hours": 3950}, Cover.ENDS_SOON, date(2027, 3, 31), "4.2"),
         ({"sold_on": date(2024, 12, 10), "hours": 100}, Cover.ENDS_SOON, date(2026, 12, 9), "4.2"),
         ({"sold_on": date(2024, 11, 23)}, Cover.ENDS_SOON, TODAY, "4.2"),  # its last day counts
         ({"sold_on": date(2024, 11, 22)}, Cover.OUT, date(2026, 11, 21), "4.2"),
@@ -54,7 +54,7 @@ def test_a_decision_names_its_state_its_last_day_and_its_clause(facts, state, un
 
 def test_the_ground_says_months_hours_and_what_was_assumed():
     sold = warranty(engine(sold_on=date(2025, 4, 1)), TODAY)
-    assert (sold.why("zh"), sold.hours_limit) == ("三包期 24 个月或 3000 小时，以先到为准", 3000)
+    assert (sold.why("zh"), sold.hours_limit) == ("三包期 24 个月或 4000 小时，以先到为准", 4000)
     assert "出厂后三个月" in warranty(engine(built_on=date(2026, 1, 1)), TODAY).why("zh")
     agreed = warranty(engine(warranty_until=date(2027, 1, 31), warranty_hours=5000), TODAY)
     assert agreed.why("en") == "agreed for this engine until 2027-01-31 or 5,000 hours"
