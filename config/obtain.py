@@ -23,6 +23,7 @@ from pathlib import Path
 
 from callcenter.errors import CallCenterError
 from config import archive, elf
+from config.home import lay
 from config.settings import Settings, load
 
 SUITES = ("testing", "unstable")
@@ -49,6 +50,10 @@ def obtain(settings: Settings, report: Callable[[str], None] = lambda line: None
     if settings.switch.asterisk:
         return _installed(Path(settings.switch.asterisk))
     root = settings.asterisk_root
+    try:
+        lay(settings)
+    except OSError as fault:
+        raise SwitchNotObtained(f"{fault.strerror}: {settings.home}") from fault
     with _alone(settings.home / "asterisk.lock"):
         stamp = root / _STAMP
         if stamp.is_file():
@@ -73,18 +78,17 @@ def launcher(root: Path) -> list[str]:
     return [str(loader), "--argv0", "asterisk", "--library-path", str(libraries), str(root / "usr/sbin/asterisk")]
 
 
-def _fetch(home: Path, root: Path, report: Callable[[str], None]) -> str:
-    home.mkdir(parents=True, exist_ok=True)
-    debs = home / "cache" / "debs"
+def _fetch(base: Path, root: Path, report: Callable[[str], None]) -> str:
+    debs = base / "cache" / "debs"
     packed = _cached(debs)
     if packed is None:
-        if shutil.disk_usage(home).free < _NEEDED_SPACE:
-            raise SwitchNotObtained(f"{home} has less than {_NEEDED_SPACE // 1_000_000} MB free")
+        if shutil.disk_usage(base).free < _NEEDED_SPACE:
+            raise SwitchNotObtained(f"{base} has less than {_NEEDED_SPACE // 1_000_000} MB free")
         report("Fetching Asterisk from Debian …")
-    with tempfile.TemporaryDirectory(prefix="asterisk-", dir=home) as temporary:
+    with tempfile.TemporaryDirectory(prefix="asterisk-", dir=base) as temporary:
         fresh = Path(temporary) / "root"
         if packed is None:
-            suite = _download(home, debs, fresh)
+            suite = _download(base, debs, fresh)
         else:
             suite = json.loads((debs / "suite.json").read_text())
             for deb in packed:
@@ -94,13 +98,14 @@ def _fetch(home: Path, root: Path, report: Callable[[str], None]) -> str:
         (fresh / _STAMP).write_text(json.dumps({"version": version, "suite": suite}) + "\n")
         if root.exists():
             shutil.rmtree(root)
+        fresh.chmod(0o755)  # Asterisk does not run as who unpacked it
         fresh.rename(root)
     return version
 
 
-def _download(home: Path, debs: Path, root: Path) -> str:
+def _download(base: Path, debs: Path, root: Path) -> str:
     """Fetch and unpack the packages and, round by round, those that hold a library still missing."""
-    source = _archive(home)
+    source = _archive(base)
     shutil.rmtree(debs, ignore_errors=True)
     have: set[str] = set()
     wanted = set(SEEDS)
@@ -122,7 +127,7 @@ def _download(home: Path, debs: Path, root: Path) -> str:
     return source.suite
 
 
-def _archive(home: Path) -> archive.Archive:
+def _archive(base: Path) -> archive.Archive:
     """The first suite, at the first mirror, that has an Asterisk new enough."""
     known = archive.mirrors()
     if not known:
@@ -131,7 +136,7 @@ def _archive(home: Path) -> archive.Archive:
             f" {OLDEST} or later and name it as switch.asterisk in callcenter.toml"
         )
     for suite in SUITES:
-        source = archive.Archive(home / "cache" / f"apt-{suite}", known[0], suite)
+        source = archive.Archive(base / "cache" / f"apt-{suite}", known[0], suite)
         source.update()
         if _major(source.version("asterisk")) >= OLDEST:
             return source
@@ -261,10 +266,9 @@ def _sha256(path: Path) -> str:
 def _alone(lock: Path) -> Iterator[None]:
     """Two starts at once must not unpack over each other."""
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
         handle = lock.open("w")
     except OSError as fault:
-        raise SwitchNotObtained(f"{fault.strerror}: {lock.parent}") from fault
+        raise SwitchNotObtained(f"{fault.strerror}: {lock}") from fault
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
