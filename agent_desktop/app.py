@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent_desktop import admin, board, calls, customers, entry, faults, guard, live, sip, tickets
+from agent_desktop import admin, api, board, calls, customers, entry, faults, guard, live, metrics, sip, tickets
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
 from agent_desktop.live import Hub
+from agent_desktop.metrics import Metrics
 from agent_desktop.page import environments, version_of
 from agent_desktop.session import signed_in, unforged
 from agent_desktop.sockets import Sockets
@@ -31,14 +32,16 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def create_app(settings: Settings, database: Database, bus: Bus, health: Health) -> FastAPI:
+    hub, sockets = Hub(database), Sockets(database, settings)
     desktop = Desktop(
         settings=settings,
         database=database,
         bus=bus,
         health=health,
         environments=environments(settings, version_of(STATIC)),
-        hub=Hub(database),
-        sockets=Sockets(database, settings),
+        hub=hub,
+        sockets=sockets,
+        metrics=Metrics(database, hub, sockets),
     )
 
     @asynccontextmanager
@@ -52,13 +55,15 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
     app = FastAPI(title="Call centre", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.desktop = desktop
     faults.install(app)
-    app.add_middleware(guard.Guard, measure=lambda method, route, status, seconds: None)
+    app.add_middleware(guard.Guard, measure=desktop.metrics.answered)
     app.mount("/static", Static(directory=STATIC), name="static")
     app.include_router(entry.open_router)
     app.include_router(open_router)
+    app.include_router(metrics.router)
     app.include_router(inner())
     app.include_router(live.router)
     app.include_router(sip.router)
+    app.mount("/api", api.create_api(desktop))
     return app
 
 

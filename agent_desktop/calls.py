@@ -132,7 +132,7 @@ def matching(asked: Wanted, page: Page) -> Select[Call]:
     if asked.last:
         rows = rows.where(Call.started_at < datetime.combine(asked.last + timedelta(days=1), time(), centre.zone))
     if asked.before:
-        rows = rows.where(_before(asked.before))
+        rows = rows.where(before(asked.before))
     return rows
 
 
@@ -141,7 +141,8 @@ def cursor(call: Call) -> str:
     return f"{to_us(call.started_at)}:{call.call_id}"
 
 
-def _before(text: str) -> ColumnElement[bool]:
+def before(text: str) -> ColumnElement[bool]:
+    """The calls behind this cursor; BadInput where it is none of ours."""
     us, _, call_id = text.partition(":")
     if not us.isdigit() or len(us) > 17:
         raise BadInput(text)

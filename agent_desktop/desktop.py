@@ -17,6 +17,7 @@ from config.settings import Settings
 
 if TYPE_CHECKING:
     from agent_desktop.live import Hub
+    from agent_desktop.metrics import Metrics
     from agent_desktop.sockets import Sockets
 
 Health = Callable[[], dict[str, tuple[bool, str]]]
@@ -31,6 +32,7 @@ class Desktop:
     environments: dict[str, Environment]  # Jinja's, by language
     hub: Hub
     sockets: Sockets
+    metrics: Metrics
 
 
 def desktop_of(connection: HTTPConnection) -> Desktop:

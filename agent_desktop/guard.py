@@ -40,8 +40,9 @@ class Guard:
         try:
             await self._app(scope, _limited(receive), send_guarded)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            self._measure(scope["method"], route, status, time.perf_counter() - began)
+            route = getattr(scope.get("route"), "path", None)
+            named = "other" if route is None else scope.get("root_path", "") + route
+            self._measure(scope["method"], named, status, time.perf_counter() - began)
 
 
 def _secure(headers: MutableHeaders, host: str, nonce: str) -> None:

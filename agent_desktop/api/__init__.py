@@ -1,0 +1,48 @@
+"""The REST API for other programs: ``/api/v1``, described at ``/api/openapi.json`` and ``/api/docs``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+
+from agent_desktop import faults
+from agent_desktop.api import agents, calls, customers, tickets
+from agent_desktop.desktop import Desktop
+from agent_desktop.page import OpenPage
+
+VERSION = "1"
+
+
+def create_api(desktop: Desktop) -> FastAPI:
+    api = FastAPI(
+        title="Call centre",
+        version=VERSION,
+        description="Bearer tokens; a token may do what its user's role may. Times are UTC, ISO 8601.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    api.state.desktop = desktop
+    faults.install(api)
+    for module in (calls, tickets, customers, agents):
+        api.include_router(module.router, prefix="/v1")
+
+    @api.get("/docs", include_in_schema=False)
+    def docs(page: OpenPage) -> HTMLResponse:
+        """The description as a page, drawn here: no script, nothing from elsewhere."""
+        return page.render("api.html", api=api.openapi(), shape=shape)
+
+    return api
+
+
+def shape(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words: ``string``, ``Call``, ``list of Call``, ``integer or null``."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if "anyOf" in schema:
+        return " or ".join(shape(one) for one in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {shape(schema.get('items', {}))}"
+    return str(schema.get("format") or schema.get("type") or "anything")

@@ -1,0 +1,53 @@
+"""Agents as they are now, over the API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agent_desktop.api import shapes
+from agent_desktop.api.access import right
+from agent_desktop.api.shapes import Listed
+from agent_desktop.desktop import Reading
+from callcenter.errors import NotFound
+from config.people import User
+from cti.rows import Agent
+
+router = APIRouter(tags=["agents"])
+
+
+@router.get("/agents", dependencies=[right("agents")], summary="Every agent as he is now")
+def list_agents(db: Reading) -> Listed[shapes.Agent]:
+    return Listed(items=_agents(db), next=None)
+
+
+@router.get("/agents/{extension}", dependencies=[right("agents")], summary="One agent as he is now")
+def read_agent(db: Reading, extension: str) -> shapes.Agent:
+    found = _agents(db, extension)
+    if not found:
+        raise NotFound(f"agent {extension[:10]}")
+    return found[0]
+
+
+def _agents(db: Session, extension: str | None = None) -> list[shapes.Agent]:
+    """Those who may take calls; one the switch has never seen is offline and idle."""
+    rows = select(User, Agent).outerjoin(Agent, Agent.extension == User.extension)
+    rows = rows.where(User.active, User.extension.is_not(None)).order_by(User.extension)
+    if extension is not None:
+        rows = rows.where(User.extension == extension)
+    return [
+        shapes.Agent(
+            extension=user.extension or "",
+            name=user.name,
+            status=agent.status if agent else "offline",
+            status_reason=agent.status_reason if agent else "",
+            status_since=agent.status_since if agent else None,
+            state=agent.state if agent else "idle",
+            state_since=agent.state_since if agent else None,
+            call_id=agent.call_id if agent else None,
+            queue=agent.queue if agent else None,
+            reachable=bool(agent and agent.reachable),
+        )
+        for user, agent in db.execute(rows)
+    ]

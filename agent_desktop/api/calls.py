@@ -1,0 +1,74 @@
+"""Calls, over the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+
+from agent_desktop import calls
+from agent_desktop.api import shapes
+from agent_desktop.api.access import TokenUser, right
+from agent_desktop.api.shapes import Limit, Listed
+from agent_desktop.desktop import DesktopHere, Reading
+from callcenter import phone
+from callcenter.errors import BadInput
+from cti.rows import Call
+
+router = APIRouter(tags=["calls"])
+
+
+@router.get("/calls", dependencies=[right("calls")], summary="List calls, newest first")
+def list_calls(
+    desktop: DesktopHere,
+    db: Reading,
+    user: TokenUser,
+    state: Annotated[str, Query(max_length=10)] = "",
+    outcome: Annotated[str, Query(max_length=20)] = "",
+    queue: Annotated[str, Query(max_length=40)] = "",
+    agent: Annotated[str, Query(max_length=10)] = "",
+    number: Annotated[str, Query(max_length=40)] = "",
+    customer_id: int | None = None,
+    started_from: datetime | None = None,
+    started_to: datetime | None = None,
+    before: Annotated[str, Query(max_length=180)] = "",
+    limit: Limit = 50,
+) -> Listed[shapes.Call]:
+    rows = select(Call).where(calls.visible(user))
+    for column, value in (
+        (Call.state, state),
+        (Call.outcome, outcome),
+        (Call.queue, queue),
+        (Call.agent, agent),
+        (Call.customer_id, customer_id),
+    ):
+        if value not in ("", None):
+            rows = rows.where(column == value)
+    if number:
+        centre = desktop.settings.centre
+        rows = rows.where(Call.caller_number == phone.normalise(number, centre.country, centre.area_code))
+    if started_from is not None:
+        rows = rows.where(Call.started_at >= aware(started_from))
+    if started_to is not None:
+        rows = rows.where(Call.started_at < aware(started_to))
+    if before:
+        rows = rows.where(calls.before(before))
+    found = db.scalars(rows.order_by(Call.started_at.desc(), Call.call_id.desc()).limit(limit + 1)).all()
+    return Listed(
+        items=[shapes.Call.model_validate(call) for call in found[:limit]],
+        next=calls.cursor(found[limit - 1]) if len(found) > limit else None,
+    )
+
+
+@router.get("/calls/{call_id}", dependencies=[right("calls")], summary="One call")
+def read_call(db: Reading, user: TokenUser, call_id: str) -> shapes.Call:
+    return shapes.Call.model_validate(calls.load_call(db, call_id, user))
+
+
+def aware(at: datetime | None) -> datetime | None:
+    """A time that says its zone; one that does not could be hours off."""
+    if at is not None and at.tzinfo is None:
+        raise BadInput("a time needs its zone, such as 2026-11-22T08:00:00Z")
+    return at

@@ -1,0 +1,94 @@
+"""What machines ask: is it well, and how much of what is going on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from agent_desktop.desktop import DesktopHere
+from agent_desktop.live import Hub, queue_counts
+from agent_desktop.sockets import Sockets
+from callcenter.database import Database
+from cti.rows import Agent, Call
+
+router = APIRouter()
+
+METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
+LATENCIES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+@router.get("/healthz")
+def healthz(desktop: DesktopHere) -> JSONResponse:
+    """Each part by name; 503 if any is bad. The database is asked, not believed."""
+    parts = dict(desktop.health())
+    try:
+        with desktop.database.read() as db:
+            db.execute(select(1))
+        parts["database"] = (True, "answers")
+    except SQLAlchemyError as fault:
+        parts["database"] = (False, type(fault).__name__)
+    fine = all(well for well, _detail in parts.values())
+    said = {name: {"ok": well, "detail": detail} for name, (well, detail) in parts.items()}
+    return JSONResponse(
+        {"ok": fine, "parts": said}, status_code=200 if fine else 503, headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.get("/metrics")
+def metrics(desktop: DesktopHere) -> Response:
+    return Response(generate_latest(desktop.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class Metrics:
+    """What Prometheus reads; counts are taken from the rows when it asks."""
+
+    def __init__(self, database: Database, hub: Hub, sockets: Sockets) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Rows(database, hub, sockets))
+        self._answers = Histogram(
+            "callcenter_http_seconds",
+            "Time from request to the end of the answer.",
+            ["method", "route", "status"],
+            buckets=LATENCIES_S,
+            registry=self.registry,
+        )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        known = method if method in METHODS else "other"  # or anybody could fill our memory with made-up methods
+        self._answers.labels(known, route, str(status)).observe(seconds)
+
+
+class _Rows(Collector):
+    def __init__(self, database: Database, hub: Hub, sockets: Sockets) -> None:
+        self._database, self._hub, self._sockets = database, hub, sockets
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing in advance: registering must not ask the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        calls = GaugeMetricFamily("callcenter_calls", "Calls going on, by state.", labels=["state"])
+        agents = GaugeMetricFamily("callcenter_agents", "Agents, by status and state.", labels=["status", "state"])
+        waiting = GaugeMetricFamily("callcenter_queue_waiting", "Callers waiting, by queue.", labels=["queue"])
+        with self._database.read() as db:
+            for state, count in db.execute(
+                select(Call.state, func.count()).where(Call.ended_at.is_(None)).group_by(Call.state)
+            ):
+                calls.add_metric([state], count)
+            for status, state, count in db.execute(
+                select(Agent.status, Agent.state, func.count()).group_by(Agent.status, Agent.state)
+            ):
+                agents.add_metric([status, state], count)
+            for queue, line in queue_counts(db).items():
+                waiting.add_metric([queue], line["waiting"])
+        yield from (calls, agents, waiting)
+        yield GaugeMetricFamily("callcenter_live_browsers", "Browsers that follow the live link.", self._hub.count)
+        yield GaugeMetricFamily("callcenter_sockets", "Open live links and phone lines.", self._sockets.count)
