@@ -8,22 +8,23 @@ import hashlib
 import logging
 import os
 import select
+import shutil
 import signal
 import socket
-import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from callcenter.errors import CallCenterError
 from config import switch
+from config.home import FolderClosed, closed, runs_as
 from config.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _FIXED_AT_START = ("asterisk.conf", "modules.conf", "http.conf", "rtp.conf", "manager.conf", "logger.conf", "cel.conf")
 _STOP_S = 10.0
+_ANSWER_S = 4.0
 
 
 class PortBusy(CallCenterError):
@@ -36,13 +37,6 @@ class SwitchNotStarted(CallCenterError):
 
 class SwitchSilent(CallCenterError):
     """The switch does not answer its own console."""
-
-
-class FolderClosed(CallCenterError):
-    """Asterisk does not run as root, and the user it runs as may not enter a folder it needs.
-
-    Move the checkout, or set CALLCENTER_HOME to a folder such as /var/lib/callcenter, or chmod o+x the one named.
-    """
 
 
 class Process:
@@ -71,20 +65,24 @@ class Process:
         One that runs on other files than those rendered now (another port, another module) is replaced; one that
         does not answer too. PortBusy, FolderClosed, SwitchNotStarted.
         """
-        if self.pid is not None:
-            if self._as_rendered() and self._answers():
+        if (pid := self.pid) is not None:
+            answers = self._answers()
+            if answers and self._as_rendered():
                 self.reload()
-                log.info("the switch runs already (pid %s): its calls go on", self.pid)
+                log.info("the switch runs already (pid %s): its calls go on", pid)
                 return
-            log.warning("the switch that runs (pid %s) has other settings or does not answer; it is replaced", self.pid)
-            self.stop()
+            log.warning(
+                "the switch that runs (pid %s) %s; it is replaced", pid, "has other settings" if answers else "is mute"
+            )
+            self.stop(_STOP_S if answers else 1.0)
         installation = switch.find(self.settings)
         home = switch.folders(self.settings)
         self._check_ports()
-        owner = switch.runs_as(self.settings)
+        owner = runs_as(self.settings)
         if owner is not None:
-            for path in (self._main_file, installation.modules, installation.data, self.settings.home.resolve()):
-                _see_reachable(path, *owner)
+            for path in (self._main_file.parent, installation.modules, installation.data):
+                if (folder := closed(path, *owner)) is not None:
+                    raise FolderClosed(str(folder))
         _make_private(switch.control_folder(self.settings), home, owner)
         with (home / "log" / "console.log").open("ab") as out:
             self._child = subprocess.Popen(
@@ -132,8 +130,8 @@ class Process:
         for command in ("module reload res_pjsip.so", "dialplan reload", "queue reload parameters", "moh reload"):
             self.cli(command)
 
-    def stop(self) -> None:
-        """Hang up every call and end it; at once if it does not end by itself within 10 s."""
+    def stop(self, patience_s: float = _STOP_S) -> None:
+        """Hang up every call and end it; by force if it has not ended by itself after so long."""
         pid = self.pid
         if pid is None:
             return
@@ -145,13 +143,16 @@ class Process:
             for kind in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, kind)
-                if _ended(handle, _STOP_S):
+                if _ended(handle, patience_s if kind == signal.SIGTERM else _STOP_S):
                     break
         finally:
             os.close(handle)
         if self._child is not None:
             self._child.wait(_STOP_S)
             self._child = None
+        run = switch.control_folder(self.settings)
+        if not run.is_relative_to(self._main_file.parents[1]):
+            shutil.rmtree(run.parent, ignore_errors=True)
 
     @property
     def _main_file(self) -> Path:
@@ -159,14 +160,15 @@ class Process:
 
     def _answers(self) -> bool:
         try:
-            return "fully booted" in self.cli("core waitfullybooted")
+            return "fully booted" in self.cli("core waitfullybooted", _ANSWER_S)
         except SwitchSilent:
             return False
 
     def _rendered(self) -> str:
         """A mark of the files that Asterisk reads at its start only."""
-        whole = b"\0".join((self._etc / name).read_bytes() for name in _FIXED_AT_START)
-        return hashlib.sha256(whole).hexdigest()
+        whole = [(self._etc / name).read_text(encoding="utf-8") for name in _FIXED_AT_START]
+        whole.append((self._etc / "pjsip.conf").read_text(encoding="utf-8").partition("[trunk]")[0])  # the transports
+        return hashlib.sha256("\0".join(whole).encode()).hexdigest()
 
     def _as_rendered(self) -> bool:
         try:
@@ -202,20 +204,6 @@ class Process:
 
 def _ended(pidfd: int, timeout_s: float) -> bool:
     return bool(select.select([pidfd], [], [], timeout_s)[0])
-
-
-def _see_reachable(path: Path, uid: int, gid: int) -> None:
-    for folder in _upwards(path):
-        state = folder.stat()
-        bit = stat.S_IXUSR if state.st_uid == uid else stat.S_IXGRP if state.st_gid == gid else stat.S_IXOTH
-        if not state.st_mode & bit:
-            raise FolderClosed(str(folder))
-
-
-def _upwards(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield path
-    yield from path.parents
 
 
 def _make_private(run: Path, home: Path, owner: tuple[int, int] | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import pwd
 import re
 import resource
 import shutil
@@ -20,6 +19,7 @@ from sqlalchemy import select
 
 from callcenter.database import Database
 from callcenter.errors import BadSettings, CallCenterError
+from config import home as home_
 from config import obtain
 from config.people import User
 from config.queues import Did, Queue
@@ -115,39 +115,26 @@ def render(settings: Settings, database: Database) -> None:
     values = _values(settings, database, installation, home)
     files = {name.removesuffix(".j2"): names.get_template(name).render(values) for name in names.list_templates()}
     files |= {f"{name}.conf": "" for name in _EMPTY}
-    owner = runs_as(settings)
+    owner = home_.runs_as(settings)
     for name, text in files.items():
         _write(home / "etc" / name, text, 0o600 if name in _FOR_THE_OWNER else 0o644, owner)
 
 
 def folders(settings: Settings) -> Path:
     """The switch's home with every folder in it, owned by whom it runs as; answers with its real path."""
-    settings.switch_home.mkdir(parents=True, exist_ok=True)
-    home = settings.switch_home.resolve()
-    owner = runs_as(settings)
+    home = home_.lay(settings) / settings.switch_home.name
+    owner = home_.runs_as(settings)
     inside = ("etc", "db", "db/keys", "cache", "log/cel-custom", "run", "spool/monitor", "spool/tmp", "data/sounds/en")
     for name in inside:
         (home / name).mkdir(parents=True, exist_ok=True)
+    for name in (".", "etc", "data", "data/sounds", "data/sounds/en"):
+        (home / name).chmod(0o755)  # whatever our umask; the secrets in etc are files of their own
     _link_data(settings, find(settings).data, home / "data")
     if owner is not None:
         for name in ("db", "db/keys", "cache", "log", "log/cel-custom", "run", "spool", "spool/monitor", "spool/tmp"):
             os.chown(home / name, *owner)
     (home / "spool/monitor").chmod(0o750)
     return home
-
-
-def runs_as(settings: Settings) -> tuple[int, int] | None:
-    """User and group Asterisk runs as, or None for our own: it never runs as root."""
-    if os.geteuid() != 0:
-        return None
-    for name in (settings.switch.user,) if settings.switch.user else ("asterisk", "nobody"):
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if found.pw_uid != 0:
-            return found.pw_uid, found.pw_gid
-    raise BadSettings("[switch] user: there is no such user, or it is root; Asterisk never runs as root")
 
 
 def control_folder(settings: Settings) -> Path:

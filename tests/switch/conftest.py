@@ -34,7 +34,7 @@ AGENTS = ("1001", "1002", "1003", "1004")  # the last has a browser, the others 
 class Switch:
     """The running switch, its settings and database, and the means to call it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: str) -> None:
         # A short path: the switch's control socket may have 107 bytes.
         self.home = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))
         self.home.chmod(0o755)  # the switch does not run as root
@@ -42,7 +42,7 @@ class Switch:
         self.phones = {name: ("127.0.0.3", free_port(socket.SOCK_DGRAM, "127.0.0.3")) for name in AGENTS[:3]}
         self.carrier = ("127.0.0.2", free_port(socket.SOCK_DGRAM, "127.0.0.2"))
         first, last = free_udp_range(200)
-        ours = {
+        self.env = {
             "CALLCENTER_HOME": str(self.home),
             "CALLCENTER_IVR__PORT": str(free_port()),
             "CALLCENTER_SWITCH__AMI_PORT": str(free_port()),
@@ -53,7 +53,8 @@ class Switch:
             "CALLCENTER_SWITCH__TRUNK_CONTACT": f"sip:{self.carrier[0]}:{self.carrier[1]}",
             "CALLCENTER_SWITCH__DESK_PHONES": ",".join(f"{n}@{h}:{p}" for n, (h, p) in self.phones.items()),
         }
-        self.settings = settings_.load(environ=ours | settings)
+        self.env |= settings
+        self.settings = settings_.load(environ=self.env)
         self.database = Database(self.settings.database_url)
         self.database.migrate()
         fill(self.database)
