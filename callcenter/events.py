@@ -51,7 +51,10 @@ class LegStarted(Fact):
     did: str  # the number dialled, as it arrived
     caller_number: str  # as it arrived; hostile input
     caller_name: str  # as it arrived; hostile input
+    number: str = ""  # of the caller, or of whom an agent dials: E.164 where it can be
     language: str = ""
+    agent: str | None = None  # whose phone it is
+    trunk: bool = False  # it leads outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ class LegEnded(Fact):
     leg_id: str
     cause: int  # Q.850
     cause_text: str = ""
+    how: str = ""  # empty: seen; unseen: gone when we looked again; lost: gone with the switch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,8 @@ class Call(Base):
     language: Mapped[str] = mapped_column(String(5), default="")
     state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, ended
     outcome: Mapped[str] = mapped_column(String(20), default="")
-    # answered, abandoned_menu, abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, lost (switch died), other
+    # answered, abandoned_menu (greeting too), abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, lost (the
+    # switch died), other (ended unseen, or a call out that nobody took)
     queue: Mapped[str | None] = mapped_column(String(40))  # the last one joined
     agent: Mapped[str | None] = mapped_column(String(10))  # extension of the agent ringing, talking, or last talked to
     wished_kind: Mapped[str] = mapped_column(String(12), default="")  # ticket kind chosen in the IVR
@@ -51,7 +52,7 @@ class Call(Base):
 
 
 class Leg(Base):
-    """One channel of a call."""
+    """One channel of a call. A transfer may bring it from another call: ``call_id`` is where it is now."""
 
     __tablename__ = "legs"
 
@@ -59,25 +60,27 @@ class Leg(Base):
     call_id: Mapped[str] = mapped_column(CALL_ID, index=True)
     channel: Mapped[str] = mapped_column(String(120))
     agent: Mapped[str | None] = mapped_column(String(10))
+    bridge: Mapped[str] = mapped_column(String(40), default="")  # where its sound is mixed now
     started_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-    cause: Mapped[int | None]
+    cause: Mapped[int | None]  # Q.850; 0 where nobody saw how it ended
 
 
 class Segment(Base):
-    """A stretch of the caller's time: menu, queue, talk or hold. Segments of a call neither overlap nor leave gaps."""
+    """A stretch of the caller's time. From arrival to hang-up his segments neither overlap nor leave gaps."""
 
     __tablename__ = "segments"
 
     call_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)
     no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str] = mapped_column(String(8))  # arrival, menu, queue, talk, hold
+    kind: Mapped[str] = mapped_column(String(8))  # arrival (the dial plan has him), menu, queue, talk, hold
     queue: Mapped[str | None] = mapped_column(String(40))
     agent: Mapped[str | None] = mapped_column(String(10))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outcome: Mapped[str] = mapped_column(String(20), default="")  # of a queue: answered, abandoned, timeout, exit …
+    outcome: Mapped[str] = mapped_column(String(20), default="")
+    # of a queue: answered, abandoned, timeout, unseen, lost, or the switch's own word: full, joinempty, leaveempty …
 
     __table_args__ = (Index("ix_segments_queue_started_at", "queue", "started_at"),)
 
@@ -93,7 +96,7 @@ class Offer(Base):
     agent: Mapped[str] = mapped_column(String(10), index=True)
     rung_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outcome: Mapped[str] = mapped_column(String(10), default="")
+    outcome: Mapped[str] = mapped_column(String(10), default="")  # empty while it rings
 
 
 class Agent(Base):
@@ -110,16 +113,20 @@ class Agent(Base):
     call_id: Mapped[str | None] = mapped_column(CALL_ID)  # the call rung, talked or wrapped up
     queue: Mapped[str | None] = mapped_column(String(40))
     reachable: Mapped[bool] = mapped_column(Boolean, default=False)  # his phone is registered
+    legs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # leg: [ringing or talking, call, queue]
+    wrap_up: Mapped[list[Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # [call, queue] of the wrap-up that is not finished
+    spell_at: Mapped[datetime | None]  # when his open spell began
 
 
 class Spell(Base):
-    """How long an agent was in one status and state; an agent's spells leave no gap while he is logged in."""
+    """How long an agent was in one status and state; an agent's spells leave no gap from the first on."""
 
     __tablename__ = "spells"
 
     extension: Mapped[str] = mapped_column(String(10), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
-    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # spells begun in the same microsecond
     ended_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str] = mapped_column(String(40), default="")
@@ -137,7 +144,7 @@ class SwitchRow(Base):
     connected: Mapped[bool] = mapped_column(Boolean, default=False)
     since: Mapped[datetime | None]
     booted_at: Mapped[datetime | None]
-    detail: Mapped[str] = mapped_column(String(200), default="")
+    detail: Mapped[str] = mapped_column(String(200), default="")  # why it is not connected
 
 
 PROJECTIONS: tuple[type[Base], ...] = (Call, Leg, Segment, Offer, Agent, Spell)

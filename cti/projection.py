@@ -1,0 +1,244 @@
+"""The one way a fact gets into the house: appended to the ledger, projected on the rows, told after commit.
+
+The rows are loaded, and locked, before the facts are appended: so the ledger's order is the order in which each row
+saw its facts, and ``rebuild`` comes to the same rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from callcenter import jobs, ledger, phone
+from callcenter.database import Database
+from callcenter.events import AgentChanged, AgentRung, CallChanged, CustomerBound, Event, Fact, LegStarted, PhoneSeen
+from cti import agents, calls
+from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
+from ticketing import customers
+
+log = logging.getLogger(__name__)
+
+CHUNK = 2000  # facts projected at once by rebuild
+
+
+def record(db: Session, facts: Iterable[Fact], source: str) -> list[Event]:
+    """Keep what is new of the facts and project it; the answer is what to publish once the caller has committed."""
+    told = list(facts)
+    rows = _Rows.load(db, told)
+    new = ledger.append(db, rows.news(told), source)
+    rows.hear(new)
+    for story in rows.stories.values():
+        if story.call.call_id in rows.ended and story.call.recording:
+            _plan_recording(db, story.call)
+    return [*new, *rows.nudges()]
+
+
+def recognise(db: Session, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts, and behind each first leg the customer whose number it is, if just one known customer has it.
+
+    What was looked up becomes a fact of its own, so that the ledger says it for ever.
+    """
+    first = [fact for fact in facts if isinstance(fact, LegStarted) and fact.number and fact.leg_id == fact.call_id]
+    if not first:
+        return list(facts)
+    known = customers.known(db, {fact.number for fact in first})
+    found: list[Fact] = []
+    for fact in facts:
+        found.append(fact)
+        if isinstance(fact, LegStarted) and fact.leg_id == fact.call_id:
+            whose = known.get(fact.number, ())
+            if len(whose) == 1:
+                (customer_id,) = whose
+                bound = CustomerBound(at=fact.at, switch=fact.switch, call_id=fact.call_id, customer_id=customer_id)
+                found.append(bound)
+    return found
+
+
+def rebuild(database: Database) -> dict[str, int]:
+    """Drop calls, segments, offers, agents and their spells and make them again; how many rows each table has."""
+    with database.write() as db:
+        if not database.is_sqlite:
+            db.execute(text("LOCK TABLE ledger IN EXCLUSIVE MODE"))
+        for table in PROJECTIONS:
+            db.execute(delete(table))
+        after = 0
+        while told := list(ledger.read(db, after=after, limit=CHUNK)):
+            facts = [fact for _seq, fact in told]
+            rows = _Rows.load(db, facts)
+            rows.quiet = True  # these facts were logged when they were told
+            rows.hear(facts)
+            db.flush()
+            db.expunge_all()
+            after = told[-1][0]
+        return {table.__tablename__: db.scalar(select(func.count()).select_from(table)) or 0 for table in PROJECTIONS}
+
+
+def _plan_recording(db: Session, call: Call) -> None:
+    assert call.ended_at is not None
+    jobs.plan(db, "recording", f"recording:{call.call_id}", {"call_id": call.call_id}, call.ended_at)
+
+
+@dataclass
+class _Rows:
+    """The rows some facts touch."""
+
+    db: Session
+    stories: dict[str, calls.Story] = field(default_factory=dict)
+    legs: dict[str, Leg] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    spells: dict[str, Spell] = field(default_factory=dict)  # the open ones
+    ended: set[str] = field(default_factory=set)  # calls that ended now
+    changed: dict[str, datetime] = field(default_factory=dict)  # calls, and the stamp of the last fact
+    seen: dict[str, None] = field(default_factory=dict)  # agents
+    quiet: bool = False
+
+    # --- loading ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, db: Session, facts: Sequence[Fact]) -> _Rows:
+        """One SELECT per table; calls and agents locked, always in the same order."""
+        rows = cls(db)
+        call_ids = {fact.call_id for fact in facts if fact.call_id}
+        leg_ids = {leg_id for fact in facts if (leg_id := getattr(fact, "leg_id", None))}
+        leg_ids |= {fact.caller_leg_id for fact in facts if isinstance(fact, AgentRung)}
+        if call_ids:
+            rows._load_calls(call_ids, leg_ids)
+        extensions = {agent for fact in facts if (agent := getattr(fact, "agent", None))}
+        rows._load_agents(extensions | {leg.agent for leg in rows.legs.values() if leg.agent})
+        return rows
+
+    def _load_calls(self, call_ids: set[str], leg_ids: set[str]) -> None:
+        db = self.db
+        legs = list(db.scalars(select(Leg).where(or_(Leg.leg_id.in_(leg_ids), Leg.call_id.in_(call_ids)))))
+        elsewhere = {leg.call_id for leg in legs} - call_ids  # where legs were before a transfer
+        if elsewhere:
+            legs = list(
+                db.scalars(select(Leg).where(or_(Leg.leg_id.in_(leg_ids), Leg.call_id.in_(call_ids | elsewhere))))
+            )
+            call_ids = call_ids | elsewhere
+        standing = select(Call).where(Call.call_id.in_(call_ids)).order_by(Call.call_id).with_for_update()
+        self.stories = {call.call_id: calls.Story(call) for call in db.scalars(standing)}
+        if not self.stories:
+            return
+        for leg in sorted(legs, key=lambda leg: (leg.started_at, leg.leg_id)):
+            self.legs[leg.leg_id] = leg
+            if leg.call_id in self.stories:
+                self.stories[leg.call_id].legs[leg.leg_id] = leg
+        mine = Segment.call_id.in_(self.stories)
+        for segment in db.scalars(select(Segment).where(mine).order_by(Segment.call_id, Segment.no)):
+            self.stories[segment.call_id].segments.append(segment)
+        for offer in db.scalars(select(Offer).where(Offer.call_id.in_(self.stories)).order_by(Offer.rung_at)):
+            self.stories[offer.call_id].offers[offer.leg_id] = offer
+
+    def _load_agents(self, extensions: set[str]) -> None:
+        if not extensions:
+            return
+        standing = select(Agent).where(Agent.extension.in_(extensions)).order_by(Agent.extension).with_for_update()
+        self.agents = {agent.extension: agent for agent in self.db.scalars(standing)}
+        open_spells = [(agent.extension, agent.spell_at) for agent in self.agents.values() if agent.spell_at]
+        if open_spells:
+            key = tuple_(Spell.extension, Spell.started_at)
+            self.spells = {
+                spell.extension: spell for spell in self.db.scalars(select(Spell).where(key.in_(open_spells)))
+            }
+
+    def news(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Without the phones that are seen again as they were: a device tells its state several times in every call."""
+        reachable = {extension: agent.reachable for extension, agent in self.agents.items()}
+        found: list[Fact] = []
+        for fact in facts:
+            if isinstance(fact, PhoneSeen):
+                if reachable.get(fact.agent, False) == fact.reachable:
+                    continue
+                reachable[fact.agent] = fact.reachable
+            found.append(fact)
+        return found
+
+    # --- hearing ------------------------------------------------------------------------------------------------
+
+    def hear(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            leg_id = getattr(fact, "leg_id", "")
+            story = self._story(fact, leg_id) if fact.call_id and type(fact) in calls.STEPS else None
+            if story is not None:
+                self._call_hears(story, fact)
+            leg = self.legs.get(leg_id)
+            extension = agents.concerns(fact, leg)
+            if extension is not None:
+                self._agent_hears(extension, fact, leg)
+
+    def _story(self, fact: Fact, leg_id: str) -> calls.Story:
+        """The story the fact belongs to. A leg that is told of in another call than before has been transferred."""
+        assert fact.call_id is not None
+        story = self.stories.get(fact.call_id)
+        if story is None:
+            story = self.stories[fact.call_id] = calls.begin(fact, fact.call_id)
+            self._keep(story)
+        leg = self.legs.get(leg_id)
+        if leg is not None and leg.call_id != fact.call_id:
+            before = self.stories[leg.call_id]
+            del before.legs[leg_id]
+            leg.call_id = fact.call_id
+            story.legs[leg_id] = leg
+            was = before.state
+            before.settle(fact.at)
+            self._note(before, was, fact)
+        return story
+
+    def _call_hears(self, story: calls.Story, fact: Fact) -> None:
+        was = story.state
+        story.hear(fact)
+        self._keep(story)
+        self._note(story, was, fact)
+
+    def _keep(self, story: calls.Story) -> None:
+        for row in story.added:
+            self.db.add(row)
+            if isinstance(row, Leg):
+                self.legs[row.leg_id] = row
+        story.added.clear()
+
+    def _note(self, story: calls.Story, was: calls.State, fact: Fact) -> None:
+        call = story.call
+        self.changed[call.call_id] = fact.at
+        if story.state is calls.State.ENDED and was is not calls.State.ENDED:
+            self.ended.add(call.call_id)
+        if not self.quiet and log.isEnabledFor(logging.INFO):
+            what, number = type(fact).__name__, phone.mask(call.caller_number)
+            log.info("call %s %s %s -> %s agent=%s caller=%s", call.call_id, what, was, story.state, call.agent, number)
+
+    def _agent_hears(self, extension: str, fact: Fact, leg: Leg | None) -> None:
+        agent = self.agents.get(extension)
+        if agent is None:
+            agent = self.agents[extension] = self._newcomer(extension, fact.at)
+        agents.hear(agent, fact, leg)
+        begun = agents.spell(agent, self.spells.get(extension), fact.at)
+        if begun is not None:
+            self.spells[extension] = begun
+            self.db.add(begun)
+        self.seen[extension] = None
+
+    def _newcomer(self, extension: str, at: datetime) -> Agent:
+        """The agent's first row; a colleague's process may be making it at this very moment."""
+        new = agents.newcomer(extension, at)
+        values = {column.key: getattr(new, column.key) for column in Agent.__table__.columns}
+        dialect: Any = sqlite if self.db.get_bind().dialect.name == "sqlite" else postgresql
+        self.db.execute(dialect.insert(Agent).values(values).on_conflict_do_nothing())
+        return self.db.scalars(select(Agent).where(Agent.extension == extension).with_for_update()).one()
+
+    def nudges(self) -> list[Event]:
+        told: list[Event] = []
+        for call_id, at in self.changed.items():
+            call = self.stories[call_id].call
+            told.append(CallChanged(call_id=call_id, state=call.state, queue=call.queue, agent=call.agent, at=at))
+        for extension in self.seen:
+            agent = self.agents[extension]
+            told.append(AgentChanged(agent=extension, status=agent.status, state=agent.state, call_id=agent.call_id))
+        return told
