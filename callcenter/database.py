@@ -80,8 +80,9 @@ class Database:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            if parsed.database:
+            if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                Path(parsed.database).touch(mode=0o600)  # customers' names; its WAL takes the same mode
             self.engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
             _speak_sqlite(self.engine)
         else:

@@ -122,7 +122,8 @@ def render(settings: Settings, database: Database) -> None:
 
 def folders(settings: Settings) -> Path:
     """The switch's home with every folder in it, owned by whom it runs as; answers with its real path."""
-    home = home_.lay(settings) / settings.switch_home.name
+    settings.switch_home.mkdir(parents=True, exist_ok=True)
+    home = settings.switch_home.resolve()
     owner = home_.runs_as(settings)
     inside = ("etc", "db", "db/keys", "cache", "log/cel-custom", "run", "spool/monitor", "spool/tmp", "data/sounds/en")
     for name in inside:
