@@ -1,0 +1,334 @@
+"""Figures of a day, counted by hand and by the house; nothing is counted twice, nothing is left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callcenter.errors import NotFound
+from config import people, queues
+from cti.rows import Call, Offer, Segment, Spell
+from reports import figures, queue, today
+from reports.queue import Wait
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+MIDNIGHT = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # of the 22nd in Shanghai
+NINE = MIDNIGHT + timedelta(hours=9)
+NOW = MIDNIGHT + timedelta(hours=12)
+
+
+@pytest.fixture
+def db(database):
+    with database.write() as db:
+        for extension, login, name in (("1001", "wangfang", "王芳"), ("1002", "lina", "李娜")):
+            people.create_user(db, login, name, "agent", "一个够长的密码-2026", NOW, extension=extension)
+        queues.create_queue(db, "repair", "报修", "Repairs", target_s=20, short_abandon_s=5)
+        queues.create_queue(db, "rescue", "求援", "Rescue", target_s=10, short_abandon_s=5)
+        yield db
+
+
+class Day:
+    """Calls written down by hand."""
+
+    def __init__(self, db) -> None:
+        self.db = db
+        self.calls = 0
+
+    def call(
+        self, queue="repair", joined=NINE, wait_s=None, outcome="", talk_s=None, hold_s=0, wrap_s=None, no=1
+    ) -> str:
+        """A caller who joined, waited (None: still), and left so; talk None while he talks, wrap-up likewise."""
+        self.calls += 1
+        call_id = f"tel-1.{self.calls}"
+        left = None if wait_s is None else joined + timedelta(seconds=wait_s)
+        self.db.add(
+            Call(
+                call_id=call_id,
+                switch="tel",
+                direction="in",
+                caller_number="+8613800138000",
+                state="ended",
+                started_at=joined,
+            )
+        )
+        self.segment(call_id, no, "queue", queue, None, joined, left, outcome)
+        if outcome == "answered":
+            assert left is not None
+            hung_up = None if talk_s is None else left + timedelta(seconds=talk_s + hold_s)
+            if hold_s:
+                held = left + timedelta(seconds=talk_s)
+                self.segment(call_id, no + 1, "talk", queue, "1001", left, held)
+                self.segment(call_id, no + 2, "hold", queue, "1001", held, hung_up)
+            else:
+                self.segment(call_id, no + 1, "talk", queue, "1001", left, hung_up)
+            if hung_up is not None:
+                done = None if wrap_s is None else hung_up + timedelta(seconds=wrap_s)
+                self.spell(f"2{self.calls:03d}", hung_up, done, "available", "wrap_up", call_id, queue)
+        self.db.flush()
+        return call_id
+
+    def segment(self, call_id, no, kind, queue, agent, begin, end, outcome="") -> None:
+        self.db.add(
+            Segment(
+                call_id=call_id,
+                no=no,
+                kind=kind,
+                queue=queue,
+                agent=agent,
+                started_at=begin,
+                ended_at=end,
+                outcome=outcome,
+            )
+        )
+
+    def spell(self, extension, begin, end, status, state, call_id=None, queue=None, reason="") -> None:
+        self.db.add(
+            Spell(
+                extension=extension,
+                started_at=begin,
+                ended_at=end,
+                status=status,
+                state=state,
+                call_id=call_id,
+                queue=queue,
+                reason=reason,
+            )
+        )
+
+
+@pytest.fixture
+def day(db):
+    return Day(db)
+
+
+def values(told):
+    return {figure.name: figure.value for figure in told}
+
+
+def test_a_day_on_which_nobody_called_has_counts_and_no_shares(db):
+    told = values(today.today(db, SHANGHAI, NOW))
+    assert told["offered"] == 0
+    for name in ("service_level", "service_level_sl3", "abandon_rate", "asa", "wait_p50", "longest_wait", "aht"):
+        assert told[name] is None
+
+
+def test_a_morning_at_the_repair_desk(db, day):
+    day.call(wait_s=10, outcome="answered", talk_s=100, hold_s=20, wrap_s=30)
+    day.call(wait_s=20, outcome="answered", talk_s=200, wrap_s=50)  # just in time
+    day.call(wait_s=21, outcome="answered", talk_s=60, wrap_s=None)  # late; his wrap-up goes on
+    day.call(wait_s=40, outcome="answered")  # late; they talk still
+    day.call(wait_s=3, outcome="abandoned")  # short
+    day.call(wait_s=5, outcome="abandoned")
+    day.call(wait_s=50, outcome="abandoned")
+    day.call(wait_s=600, outcome="timeout")
+    day.call(joined=NOW - timedelta(seconds=15))  # waits, and may still be answered in time
+    day.call(joined=NOW - timedelta(seconds=90))  # waits, too long already
+    told = values(today.today(db, SHANGHAI, NOW))
+    assert told == {
+        "offered": 10,
+        "answered": 4,
+        "abandoned": 3,
+        "short_abandons": 1,
+        "flow_outs": 1,
+        "waiting": 2,
+        "service_level": 2 / 8,  # not the short abandon, not the one who may still be in time
+        "service_level_sl3": 2 / 7,
+        "abandon_rate": 2 / 7,
+        "asa": (10 + 20 + 21 + 40) / 4,
+        "wait_p50": 20,
+        "wait_p90": 40,
+        "longest_wait": 600,
+        "aht": ((100 + 20 + 30) + (200 + 50)) / 2,
+    }
+
+
+def test_every_figure_says_its_formula_in_both_languages_its_version_and_its_thresholds(db, day):
+    day.call(wait_s=10, outcome="answered")
+    for figure in today.today(db, SHANGHAI, NOW, queue="repair"):
+        assert figure.title("zh")
+        assert figure.formula("zh") != figure.formula("en") or figure.name == "waiting" or figure.name.endswith("sl3")
+        assert figure.definition_version >= 1
+        assert figure.unit in ("calls", "share", "s")
+        assert figure.thresholds == {"T": 20, "s": 5}
+    assert all(figure.thresholds == {} for figure in today.today(db, SHANGHAI, NOW))
+
+
+def test_each_queue_is_measured_by_its_own_thresholds_and_the_queues_add_up(db, day):
+    day.call("repair", wait_s=15, outcome="answered", talk_s=60, wrap_s=10)
+    day.call("rescue", wait_s=15, outcome="answered", talk_s=60, wrap_s=10)
+    day.call("rescue", wait_s=8, outcome="abandoned")
+    day.call("gone", wait_s=8, outcome="abandoned")  # a queue deleted since
+    by_queue = {name: values(told) for name, told in today.by_queue(db, SHANGHAI, NOW).items()}
+    assert list(by_queue) == ["repair", "rescue", "gone"]
+    assert by_queue["repair"]["service_level"] == 1
+    assert by_queue["rescue"]["service_level"] == 0
+    whole = values(today.today(db, SHANGHAI, NOW))
+    for name in ("offered", "answered", "abandoned", "short_abandons", "flow_outs", "waiting"):
+        assert whole[name] == sum(told[name] for told in by_queue.values())
+    assert whole["service_level"] == 1 / 4
+    assert values(today.today(db, SHANGHAI, NOW, queue="rescue")) == by_queue["rescue"]
+
+
+def test_who_joined_yesterday_is_yesterdays_and_who_joined_at_midnight_is_todays(db, day):
+    day.call(joined=MIDNIGHT - timedelta(microseconds=1), wait_s=60, outcome="answered", talk_s=60, wrap_s=1)
+    day.call(joined=MIDNIGHT, wait_s=5, outcome="answered", talk_s=60, wrap_s=1)
+    assert values(today.today(db, SHANGHAI, NOW))["offered"] == 1
+    assert values(today.today(db, SHANGHAI, MIDNIGHT - timedelta(hours=1)))["offered"] == 1
+    assert values(today.today(db, ZoneInfo("Asia/Kolkata"), MIDNIGHT + timedelta(minutes=30)))["offered"] == 2
+
+
+def test_overflowing_to_another_queue_is_one_way_out_and_one_more_offer(db, day):
+    call_id = day.call("repair", wait_s=60, outcome="timeout")
+    day.segment(
+        call_id, 7, "queue", "rescue", None, NINE + timedelta(seconds=60), NINE + timedelta(seconds=65), "answered"
+    )
+    db.flush()
+    told = values(today.today(db, SHANGHAI, NOW))
+    assert (told["offered"], told["flow_outs"], told["answered"]) == (2, 1, 1)
+
+
+def test_a_call_answered_twice_in_one_queue_is_handled_once(db, day):
+    call_id = day.call("repair", wait_s=10, outcome="answered", talk_s=50, wrap_s=10)
+    back = NINE + timedelta(seconds=200)
+    day.segment(call_id, 7, "queue", "repair", None, back, back + timedelta(seconds=4), "answered")
+    day.segment(call_id, 8, "talk", "repair", "1002", back + timedelta(seconds=4), back + timedelta(seconds=34))
+    db.flush()
+    told = values(today.today(db, SHANGHAI, NOW))
+    assert (told["answered"], told["aht"]) == (2, 50 + 10 + 30)
+
+
+def test_half_hours_begin_on_the_half_hour_where_people_live_and_add_up_to_the_day(db, day):
+    for minute in (0, 29, 30, 59, 60, 61):
+        day.call(joined=NINE + timedelta(minutes=minute), wait_s=5, outcome="answered")
+    kolkata = ZoneInfo("Asia/Kolkata")
+    for zone in (SHANGHAI, kolkata):
+        slices = today.by_half_hour(db, zone, NOW)
+        assert all(one.start.astimezone(zone).minute in (0, 30) for one, _ in slices)
+        counts = [values(told)["offered"] for _, told in slices]
+        assert [count for count in counts if count] == [2, 2, 2]
+        assert sum(counts) == values(today.today(db, zone, NOW))["offered"]
+        assert slices[-1][0].start <= NOW < slices[-1][0].end
+
+
+def test_every_figure_leads_to_its_calls(db, day):
+    in_time = day.call(wait_s=10, outcome="answered", talk_s=60, wrap_s=10)
+    late = day.call(wait_s=30, outcome="answered", talk_s=60, wrap_s=10)
+    short = day.call(wait_s=1, outcome="abandoned")
+    gave_up = day.call(wait_s=99, outcome="abandoned")
+
+    def behind(name, queue=None):
+        found = today.calls_behind(db, SHANGHAI, NOW, name, queue)
+        return {call.call_id: counts for call, _, counts in found}
+
+    assert behind("offered") == {in_time: True, late: True, short: True, gave_up: True}
+    assert behind("service_level") == {in_time: True, late: False, gave_up: False}
+    assert behind("short_abandons") == {short: True}
+    assert behind("asa") == {in_time: True, late: True}
+    assert behind("offered", "rescue") == {}
+    with pytest.raises(NotFound):
+        behind("happiness")
+
+
+def test_an_agents_hours_add_up_to_the_time_he_was_logged_in(db, day):
+    def at(minutes):
+        return NINE + timedelta(minutes=minutes)
+
+    day.spell("1001", MIDNIGHT - timedelta(hours=9), at(0), "offline", "idle")
+    course = [
+        (0, 30, "available", "idle", ""),
+        (30, 31, "available", "ringing", ""),
+        (31, 41, "available", "talking", ""),
+        (41, 43, "on_break", "wrap_up", "meal"),  # he chose a break while he talked
+        (43, 73, "on_break", "idle", "meal"),
+        (73, 78, "on_break", "idle", "missed"),
+        (78, None, "available", "idle", ""),
+    ]
+    for begin, end, status, state, reason in course:
+        day.spell("1001", at(begin), None if end is None else at(end), status, state, reason=reason)
+    day.segment("tel-1.9", 3, "hold", "repair", "1001", at(35), at(37))
+    for no, outcome in enumerate(["answered", "missed", "answered", "cancelled", "answered"]):
+        db.add(
+            Offer(
+                leg_id=f"tel-2.{no}", call_id="tel-1.9", queue="repair", agent="1001", rung_at=at(30), outcome=outcome
+            )
+        )
+    db.flush()
+    now = at(108)
+    wang, li = today.by_agent(db, SHANGHAI, now)
+    assert (wang.name, li.name) == ("王芳", "李娜")
+    told = values(wang.figures)
+    assert told == {
+        "logged": 108 * 60,
+        "ready": 60 * 60,
+        "ringing": 60,
+        "talk": 8 * 60,
+        "hold": 2 * 60,
+        "wrap_up": 2 * 60,
+        "pause": 35 * 60,
+        "answered": 3,
+        "aht": (8 + 2 + 2) * 60 / 3,
+        "rona": 1 / 4,
+    }
+    assert wang.pauses_s == {"meal": 30 * 60, "missed": 5 * 60}
+    assert told["logged"] == sum(told[name] for name in ("ready", "ringing", "talk", "hold", "wrap_up", "pause"))
+    assert values(li.figures)["aht"] is None
+    assert values(li.figures)["rona"] is None
+
+
+def test_a_spell_over_midnight_is_shared_by_both_days(db, day):
+    day.spell("1001", MIDNIGHT - timedelta(hours=1), MIDNIGHT + timedelta(hours=2), "available", "idle")
+    db.flush()
+    assert today.by_agent(db, SHANGHAI, NOW)[0].ready_s == 2 * 3600
+    assert today.by_agent(db, SHANGHAI, MIDNIGHT - timedelta(minutes=30))[0].ready_s == 1800
+
+
+WAITS = st.lists(
+    st.builds(
+        Wait,
+        call_id=st.uuids().map(str),
+        queue=st.sampled_from(["repair", "rescue"]),
+        joined_at=st.just(NINE),
+        wait_s=st.floats(0, 3600),
+        outcome=st.sampled_from(["", "answered", "abandoned", "timeout", "continue", "leaveempty", "lost", "other"]),
+        target_s=st.sampled_from([10.0, 20.0]),
+        short_abandon_s=st.just(5.0),
+        handled_s=st.none(),
+    )
+)
+
+
+@given(WAITS)
+def test_who_was_offered_was_answered_abandoned_left_or_waits(rows):
+    told = values(queue.figures(rows))
+    assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"]
+    assert told["short_abandons"] <= told["abandoned"]
+    for name in ("service_level", "service_level_sl3", "abandon_rate"):
+        assert told[name] is None or 0 <= told[name] <= 1
+    if told["wait_p50"] is not None:
+        assert told["wait_p50"] <= told["wait_p90"] <= told["longest_wait"]
+    for name in ("offered", "answered", "service_level"):
+        above = [row for row, counts in queue.behind(rows, name) if counts]
+        below = queue.behind(rows, name)
+        if name == "service_level":
+            assert told[name] == (len(above) / len(below) if below else None)
+        else:
+            assert told[name] == len(above)
+
+
+@pytest.mark.parametrize(
+    ("ranked", "share", "value"),
+    [
+        ([5], 0.9, 5),
+        ([1, 2], 0.5, 1),
+        ([1, 2, 3], 0.5, 2),
+        (list(range(1, 11)), 0.9, 9),
+        ([3, 1, 2], 1.0, 3),
+        ([], 0.5, None),
+    ],
+)
+def test_percentiles_are_values_that_occurred(ranked, share, value):
+    assert figures.share_below(share)(ranked) == value
