@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ LINES = 30
 """How much of the past the card carries; the customer's own page has the rest."""
 ENGINES = 100
 DUE_SOON = timedelta(hours=2)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ class Card:
     others: tuple[Person, ...]  # who else has this number; the choice, while there is no person
     engines: tuple[EngineLine, ...]
     engine: EngineLine | None  # the one most likely meant
-    promises: tuple[TicketLine, ...]  # open and due, the latest first
+    promises: tuple[TicketLine, ...]  # open from before this call: rescues and what is most overdue first
     open_tickets: tuple[TicketLine, ...]
     mine: tuple[TicketLine, ...]  # opened from this very call
     timeline: tuple[Moment, ...]
@@ -174,8 +175,13 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
     lines = [_ticket_line(ticket, ends, now) for ticket in tickets]
     still_open = [line for line in lines if line.state != TicketState.CLOSED]
     engine_lines = _engine_lines(db, owned, still_open, today, language)
+    likely = _likely(engine_lines, wished, still_open)
+    engine_lines.sort(key=lambda line: (line is not likely, -line.open_tickets))
     past = _past_calls(db, call, person.id if person else None, titles)
-    promises = sorted((line for line in still_open if line.due_at), key=lambda line: line.due_at or now)
+    promises = sorted(
+        (line for line in still_open if line.call_id != call_id),
+        key=lambda line: (line.kind != TicketKind.RESCUE, line.due_at or NEVER),
+    )
     moments = [Moment(at=line.opened_at, ticket=line) for line in lines] + [Moment(at=one.at, call=one) for one in past]
     moments.sort(key=lambda moment: moment.at, reverse=True)
     return Card(
@@ -184,7 +190,7 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
         person=_person(person, call, phones[person.id], (len(owned), len(still_open))) if person else None,
         others=tuple(_person(one, call, phones[one.id], counted[one.id], maybe=one.id in maybe) for one in others),
         engines=tuple(engine_lines),
-        engine=_likely(engine_lines, wished, still_open),
+        engine=likely,
         promises=tuple(promises),
         open_tickets=tuple(still_open),
         mine=tuple(line for line in lines if line.call_id == call_id),

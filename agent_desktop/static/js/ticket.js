@@ -31,7 +31,7 @@ export class TicketForm extends EventTarget {
   attached() {
     this.#show_kind();
     if (this.#saved) return;
-    this.#saved = JSON.stringify(this.#values());
+    this.#saved = this.#words();
     const draft = draft_of(this.#call_id);
     if (!draft) return;
     this.#fill(draft.values);
@@ -39,7 +39,7 @@ export class TicketForm extends EventTarget {
   }
 
   get dirty() {
-    return this.#saved !== "" && this.#form.isConnected ? JSON.stringify(this.#values()) !== this.#saved : this.#was_dirty;
+    return this.#saved !== "" && this.#form.isConnected ? this.#words() !== this.#saved : this.#was_dirty;
   }
 
   #was_dirty = false;
@@ -61,6 +61,9 @@ export class TicketForm extends EventTarget {
     }
     return values;
   }
+
+  /** The same as text, to see whether something was typed; the engine is also chosen by the server, so it does not count. */
+  #words() { return JSON.stringify({ ...this.#values(), engine_id: undefined, id: undefined, version: undefined }); }
 
   #fill(values) {
     for (const field of this.#form.elements) {
@@ -119,7 +122,7 @@ export class TicketForm extends EventTarget {
     const button = this.#field("#save");
     this.#busy = true;
     button.disabled = true;
-    const sent = JSON.stringify(this.#values());
+    const sent = this.#words();
     const answer = await ask("/desk/tickets", new URLSearchParams(new FormData(this.#form)));
     this.#busy = false;
     button.disabled = false;
@@ -135,7 +138,7 @@ export class TicketForm extends EventTarget {
 
   #taken(saved, sent) {
     const { id, version, notes } = this.#form.elements;
-    const typed_meanwhile = JSON.stringify(this.#values()) !== sent;
+    const typed_meanwhile = this.#words() !== sent;
     id.value = saved.id;
     version.value = saved.version;
     const words = JSON.parse(sent).notes;
@@ -149,7 +152,7 @@ export class TicketForm extends EventTarget {
     if (saved.state === "closed") this.#field("#save").disabled = true;
     if (typed_meanwhile) this.#keep();
     else {
-      this.#saved = JSON.stringify(this.#values());
+      this.#saved = this.#words();
       clearTimeout(this.#timer);
       drop_draft(this.#call_id);
     }
@@ -202,7 +205,7 @@ export class TicketForm extends EventTarget {
     this.#show_kind();
     this.#error("");
     this.#say("");
-    this.#saved = JSON.stringify(this.#values());
+    this.#saved = this.#words();
     this.#form.elements.subject.focus();
   }
 }
