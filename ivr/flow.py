@@ -82,7 +82,7 @@ class Out(_Part):
     """The end of a flow: a queue (empty: the dialled number's own), the kind of ticket wished for, the priority."""
 
     say: Texts = Field(default_factory=dict)
-    queue: str = Field(pattern=r"^[a-z0-9_]{0,40}$")
+    queue: str = Field(pattern=r"^[a-z0-9_-]{0,40}$")
     kind: TicketKind | None = None
     priority: int = Field(0, ge=0, le=100)
 

@@ -32,16 +32,18 @@ LONGEST_S = 120.0
 AHEAD = 10  # "there are n callers before you" is recorded up to here
 _VERSION = "1"  # of the way a text becomes sound; another number makes every file again
 _PROGRAM_S = 60.0
+_ESPEAK: tuple[str, ...] = ("espeak-ng", "-s", "180", "-v")
+_FLITE: tuple[str, ...] = ("flite", "-voice", "slt")
 _WAV_HEADER = 44  # bytes, as sox and wave write it
 
 _FIXED: dict[Language, dict[str, str]] = {
     "zh": {
-        "greeting": "您好，欢迎致电{name}，通话将被录音。",
+        "greeting": "欢迎致电{name}，通话将被录音，正在为您转接人工服务。",
         "all-busy": "非常抱歉，坐席全忙，请稍后再拨。再见。",
         "ahead-many": f"您前面还有{AHEAD}位以上的来电，请稍候。",
     },
     "en": {
-        "greeting": "Welcome to our service line. This call is recorded.",
+        "greeting": "Welcome to our service line. This call is recorded. We are connecting you to an agent.",
         "all-busy": "We are sorry, all our agents are busy. Please call again later. Goodbye.",
         "ahead-many": f"There are more than {AHEAD} callers before you. Please hold.",
     },
@@ -177,20 +179,21 @@ class _Voices:
         return kept
 
     def _piece(self, text: str, language: Language) -> Path:
+        speech = (*_ESPEAK, "en-us+f3")
         if language == "zh":
-            text, voice = pinyin(text), "cmn-latn-pinyin+f3"
-        else:
-            voice = "flite-slt" if self._flite else "en-us+f3"
-        kept = self._kept(voice, text)
+            text, speech = pinyin(text), (*_ESPEAK, "cmn-latn-pinyin+f3")
+        elif self._flite:
+            speech = _FLITE
+        kept = self._kept(*speech, text)
         if not kept.is_file():
             with tempfile.TemporaryDirectory() as folder:
-                raw = Path(folder) / "raw.wav"
-                if voice == "flite-slt":
-                    _run("flite", "-voice", "slt", "-t", text, "-o", str(raw))
+                raw = str(Path(folder) / "raw.wav")
+                if speech is _FLITE:
+                    _run(*speech, "-o", raw, "-t", text)
                 else:
                     # On its standard input: a text is never an option, whatever it begins with.
-                    _run("espeak-ng", "-v", voice, "-s", "150", "-w", str(raw), "--stdin", said=text)
-                _put(kept, _telephone(raw, "gain", "-n", "-3", "highpass", "200"))
+                    _run(*speech, "-w", raw, "--stdin", said=text)
+                _put(kept, _telephone(Path(raw), "gain", "-n", "-3", "highpass", "200"))
         return kept
 
     def _kept(self, *made_of: str) -> Path:

@@ -155,7 +155,7 @@ def test_whatever_is_pressed_the_walk_stands_at_a_step_and_comes_to_an_end(press
 
 
 def test_in_the_shipped_flow_rescue_is_one_key_and_silence_away_and_goes_first():
-    walk = walked(SERVICE, "5", "")
+    walk = walked(SERVICE, "", "5", "")
     assert walk.out is not None
     assert (walk.out.queue, walk.out.kind) == ("rescue", "rescue")
     assert walk.out.priority > 0
@@ -165,7 +165,7 @@ def test_in_the_shipped_flow_rescue_is_one_key_and_silence_away_and_goes_first()
     ("key", "kind"), [("1", "inquiry"), ("2", "complaint"), ("3", "repair"), ("4", "follow_up"), ("5", "rescue")]
 )
 def test_the_shipped_menu_offers_the_five_kinds(key, kind):
-    walk = walked(SERVICE, key, *([""] if key in "35" else []))
+    walk = walked(SERVICE, "", key, *([""] if key in "35" else []))
     assert walk.out is not None
     assert walk.out.kind == kind
 
