@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -84,11 +85,15 @@ def answer(request: Request, fault: CallCenterError) -> Response:
         if is_part:
             return Response(status_code=401, headers={"HX-Redirect": "/login"})
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/login?next=" + request.url.path.lstrip("/"), status_code=303)
+            return RedirectResponse("/login?" + urlencode({"next": _asked(request)}), status_code=303)
     template = "fault_part.html" if is_part else "fault.html"
     status = fault.status
     page = page_of(request, _who(request))
     return page.render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status))
+
+
+def _asked(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _who(request: Request) -> SignedIn | None:

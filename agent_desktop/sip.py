@@ -19,7 +19,6 @@ from agent_desktop.desktop import desktop_of
 from agent_desktop.page import PageHere
 from agent_desktop.session import allow, find, may, of_our_origin
 from agent_desktop.sockets import NOT_ALLOWED, NOT_SIGNED_IN
-from callcenter.errors import CallCenterError
 from config import switch
 
 log = logging.getLogger(__name__)
@@ -30,12 +29,6 @@ RESTARTED = 1012
 NOT_TAKEN = 1008
 
 router = APIRouter()
-
-
-class NotYourPhone(CallCenterError):
-    """A phone may only speak as its own extension; the line was closed."""
-
-    status = 403
 
 
 @router.get("/desk/phone.json", dependencies=[allow("desk")])

@@ -1,0 +1,122 @@
+"""A desktop on a real database, with people who are signed in, and a real server where sockets are the matter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+import tests.tables  # noqa: F401
+from agent_desktop.app import create_app
+from callcenter.bus import LocalBus
+from callcenter.database import Database, now
+from config import people, queues
+from config.people import Role, User
+from config.settings import Settings
+from tests.ports import free_port
+from tests.waiting import wait_until
+
+PASSWORD = "龙工-LG855-三包"
+HOST = "127.0.0.1:8080"
+PEOPLE = (
+    ("wangfang", "王芳", Role.AGENT, "1001"),
+    ("lina", "李娜", Role.AGENT, "1002"),
+    ("zhaomin", "赵敏", Role.SUPERVISOR, None),
+    ("chenjing", "陈静", Role.QA, None),
+    ("sunli", "孙丽", Role.CAMPAIGN, None),
+    ("admin", "管理员", Role.ADMIN, None),
+)
+
+
+@cache
+def password_hash() -> str:
+    """Once for all tests: a good hash takes its time."""
+    return people.PASSWORDS.hash(PASSWORD)
+
+
+@dataclass
+class Desk:
+    """One desktop under test."""
+
+    settings: Settings
+    database: Database
+    bus: LocalBus
+    app: FastAPI
+    parts: dict[str, tuple[bool, str]]
+    users: dict[str, User] = field(default_factory=dict)
+    origin: str = f"http://{HOST}"
+
+    def session(self, login: str, at: datetime | None = None) -> tuple[str, str]:
+        """The cookie and the CSRF token of a new session."""
+        with self.database.write() as db:
+            token, row = people.start_session(db, self.users[login], at or now())
+        return token, row.csrf
+
+    def client(self, login: str | None = None) -> TestClient:
+        """A browser; signed in, if a login is given, and sending the token with every change as our pages do."""
+        client = TestClient(self.app, base_url=self.origin, follow_redirects=False, raise_server_exceptions=False)
+        client.headers.update({"Accept": "text/html", "Accept-Language": "en"})
+        if login is not None:
+            token, csrf = self.session(login)
+            client.cookies.set("callcenter", token)
+            client.headers["X-CSRF"] = csrf
+        return client
+
+    def token(self, login: str) -> dict[str, str]:
+        """The header a program of this user sends."""
+        with self.database.write() as db:
+            token = people.create_token(db, self.users[login], "ERP", now())
+        return {"Authorization": f"Bearer {token}"}
+
+
+def make_desk(home: Path, database: Database, settings: Settings | None = None) -> Desk:
+    settings = settings or Settings(home=home)
+    bus, parts = LocalBus(), {"cti": (True, "connected")}
+    app = create_app(settings, database, bus, lambda: dict(parts))
+    desk = Desk(settings=settings, database=database, bus=bus, app=app, parts=parts)
+    with database.write() as db:
+        for login, name, role, extension in PEOPLE:
+            user = User(
+                login=login,
+                name=name,
+                role=role.value,
+                extension=extension,
+                password_hash=password_hash(),
+                language="en",
+                created_at=now(),
+            )
+            db.add(user)
+            desk.users[login] = user
+        queues.create_queue(db, "repair", "报修", "Repair", ticket_kind="repair")
+        queues.create_queue(db, "inquiry", "咨询", "Inquiry")
+        db.flush()
+        queues.set_member(db, "repair", "1001")
+    return desk
+
+
+@contextmanager
+def served(desk: Desk) -> Iterator[Desk]:
+    """The desktop behind a real uvicorn, for what only real sockets show."""
+    port = free_port()
+    config = uvicorn.Config(
+        desk.app, host="127.0.0.1", port=port, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="uvicorn")
+    thread.start()
+    try:
+        wait_until(lambda: server.started, what="uvicorn is up")
+        desk.origin = f"http://127.0.0.1:{port}"
+        yield desk
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive(), "uvicorn did not stop"
