@@ -13,7 +13,22 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from agent_desktop import admin, api, board, calls, customers, entry, faults, guard, live, metrics, sip, tickets
+from agent_desktop import (
+    admin,
+    api,
+    board,
+    call_page,
+    calls,
+    customers,
+    desk,
+    entry,
+    faults,
+    guard,
+    live,
+    metrics,
+    sip,
+    tickets,
+)
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
 from agent_desktop.live import Hub
@@ -70,7 +85,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry, board, calls, customers, tickets, admin):
+    for module in (entry, desk, board, calls, call_page, customers, tickets, admin):
         router.include_router(module.router)
     return router
 

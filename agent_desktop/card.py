@@ -80,6 +80,7 @@ class EngineLine:
     hours_on: date | None
     warranty: str  # in, ends_soon, out, unknown
     warranty_until: date | None
+    worn: bool  # out of warranty by its hours, not by the calendar
     hours_limit: int | None
     clause: str
     why: str  # the clause in words
@@ -337,6 +338,7 @@ def _engine_lines(
                 hours_on=row.hours_on,
                 warranty=str(warranty.state),
                 warranty_until=warranty.until,
+                worn=warranty.state == engines.Cover.OUT and warranty.until is not None and warranty.until >= today,
                 hours_limit=warranty.hours_limit,
                 clause=warranty.clause,
                 why=warranty.why(language),

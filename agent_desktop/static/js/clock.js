@@ -27,6 +27,17 @@ export function count() {
   for (const time of document.querySelectorAll("time[data-until]")) show(time, Number(time.dataset.until) - now);
 }
 
+let zone;
+
+/** Times of day are shown where the centre is, wherever the browser thinks it is. */
+export function set_zone(name) {
+  zone = name;
+}
+
+export function time_of_day(date = new Date()) {
+  return date.toLocaleTimeString("en-GB", { timeZone: zone });
+}
+
 function show(time, seconds) {
   const text = span(seconds);
   if (time.textContent !== text) time.textContent = text;

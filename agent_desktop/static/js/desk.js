@@ -1,6 +1,7 @@
 // The desk joins its parts: the seat, the phone, the cards, the live link and the keys.
 
 import * as cards from "./cards.js";
+import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";
 import { bind, draw_map, WORDS } from "./keys.js";
 import { live } from "./live.js";
@@ -17,6 +18,7 @@ const first = JSON.parse($("#first").textContent);
 const phone = new Phone($("#far"), { raw: new URLSearchParams(location.search).get("audio") === "raw" });
 const seat = new Seat(first.state, phone);
 open_drafts(first.login);
+set_zone(first.zone);
 
 // --- the call at hand ---
 
@@ -55,7 +57,9 @@ function follow(before) {
 /** The agent took the call: now its card comes to the front even beside unsaved text, which stays in its own tab. */
 async function at_hand(call_id, before) {
   await cards.pop(call_id);
-  if (seat.now.state === "talking" && before.state !== "talking") cards.show(call_id);
+  if (seat.now.state !== "talking" || before.state === "talking") return;
+  cards.show(call_id);
+  if (document.activeElement === document.body) $("#f-subject")?.focus();
 }
 
 phone.addEventListener("change", () => {

@@ -2,7 +2,7 @@
 // It draws what the server says (`read`) together with what the phone says, and holds no truth of its own.
 
 import { ask } from "./ask.js";
-import { count, server_now, set_clock } from "./clock.js";
+import { count, set_clock } from "./clock.js";
 import { allow_ringing } from "./ring.js";
 import { _ } from "./texts.js";
 
@@ -221,5 +221,3 @@ function line_quality(quality) {
   if (quality.loss > 0.01 || quality.jitter_ms > 30) return _("line weak");
   return "";
 }
-
-export { server_now };

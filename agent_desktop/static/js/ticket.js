@@ -2,6 +2,7 @@
 // Tells "changed" when something was typed, "saved" when the server has it.
 
 import { ask } from "./ask.js";
+import { time_of_day } from "./clock.js";
 import { draft_of, drop_draft, keep_draft } from "./drafts.js";
 import { _ } from "./texts.js";
 
@@ -35,7 +36,7 @@ export class TicketForm extends EventTarget {
     const draft = draft_of(this.#call_id);
     if (!draft) return;
     this.#fill(draft.values);
-    this.#say(_("Draft of {time} taken up, not saved yet", { time: new Date(draft.at).toLocaleTimeString() }));
+    this.#say(_("Draft of {time} taken up, not saved yet", { time: time_of_day(new Date(draft.at)) }));
   }
 
   get dirty() {
@@ -89,7 +90,7 @@ export class TicketForm extends EventTarget {
   #keep() {
     if (!this.#form.isConnected || !this.#saved || !this.dirty) return;
     const kept = keep_draft(this.#call_id, this.#values());
-    const time = new Date().toLocaleTimeString();
+    const time = time_of_day();
     this.#say(kept ? _("Draft kept in this browser {time}", { time }) : _("This browser has no room for drafts: save before you leave"));
   }
 
