@@ -23,6 +23,8 @@ from config.settings import Settings
 log = logging.getLogger(__name__)
 
 _FIXED_AT_START = ("asterisk.conf", "modules.conf", "http.conf", "rtp.conf", "manager.conf", "logger.conf", "cel.conf")
+_LOGS = {"messages.log": 20, "console.log": 20, "queue_log": 200, "cel-custom/cel.csv": 200}  # MB at most
+_LOGS_KEPT = 5
 _STOP_S = 10.0
 _ANSWER_S = 4.0
 
@@ -75,6 +77,7 @@ class Process:
                 "the switch that runs (pid %s) %s; it is replaced", pid, "has other settings" if answers else "is mute"
             )
             self.stop(_STOP_S if answers else 1.0)
+        self.bound_logs()
         installation = switch.find(self.settings)
         home = switch.folders(self.settings)
         self._check_ports()
@@ -129,6 +132,18 @@ class Process:
         """Take over what was rendered again: phones, queues, numbers. Calls and queue members stay."""
         for command in ("module reload res_pjsip.so", "dialplan reload", "queue reload parameters", "moh reload"):
             self.cli(command)
+
+    def bound_logs(self) -> None:
+        """Put aside each log that has grown too long, and forget the oldest; to be called every day."""
+        folder = self.settings.switch_home / "log"
+        grown = [name for name, most in _LOGS.items() if _size(folder / name) > most * 1_000_000]
+        for name in grown:
+            for number in range(_LOGS_KEPT - 1, 0, -1):
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / f"{name}.{number}").replace(folder / f"{name}.{number + 1}")
+            (folder / name).replace(folder / f"{name}.1")
+        if grown and self.pid is not None:
+            self.cli("logger reload")  # it writes on into the file it opened until told
 
     def stop(self, patience_s: float = _STOP_S) -> None:
         """Hang up every call and end it; by force if it has not ended by itself after so long."""
@@ -204,6 +219,13 @@ class Process:
 
 def _ended(pidfd: int, timeout_s: float) -> bool:
     return bool(select.select([pidfd], [], [], timeout_s)[0])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _make_private(run: Path, home: Path, owner: tuple[int, int] | None) -> None:

@@ -80,10 +80,12 @@ class Switch(Section):
     sip_port: int = 15060
     rtp_start: int = 20000
     rtp_end: int = 20999
-    media_address: str = ""  # what phones are told; empty: Asterisk's own choice
+    media_address: str = ""  # our public address, behind NAT; empty: there is no NAT
     ice_host: str = ""  # an address outside 127/8 for browser sound; empty: every address the machine has
     trunk_hosts: tuple[str, ...] = ("127.0.0.2",)  # whose calls are let in; never 127.0.0.1
     trunk_contact: str = "sip:127.0.0.2:15080"  # where calls out go
+    trunk_user: str = ""  # for a carrier that wants us to register
+    trunk_password: str = ""
     shown_number: str = Field("", pattern=r"^[+0-9]*$")  # what people we call see; empty: the first DID
     dial_out: tuple[str, ...] = _DIAL_OUT  # what agents may call, as the dial plan writes patterns; no other country
     desk_phones: tuple[str, ...] = ()  # extensions without a browser; at a fixed place: 1003@10.0.0.7:5060

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import re
 import resource
@@ -229,7 +230,7 @@ def _values(settings: Settings, database: Database, installation: Installation, 
             raise BadSettings(f"{did.number} falls back to the queue {did.default_queue}, which there is not")
     for pattern in settings.switch.dial_out:
         _fits(pattern, _PATTERN, "[switch] dial_out")
-    if "127.0.0.1" in settings.switch.trunk_hosts:
+    if any(_covers_loopback(host) for host in settings.switch.trunk_hosts):
         raise BadSettings("[switch] trunk_hosts: 127.0.0.1 would take every browser for the trunk; give it 127.0.0.2")
     present = {path.stem for path in installation.modules.glob("*.so")}
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -241,6 +242,7 @@ def _values(settings: Settings, database: Database, installation: Installation, 
         "max_files": min(20000, hard) if hard != resource.RLIM_INFINITY else 20000,
         "has_opus": bool(present & {"codec_opus_open_source", "codec_opus"}),
         "shown_number": settings.switch.shown_number or (dids[0].number if dids else ""),
+        "trunk_account": re.sub(r"^sip:([^@]*@)?", f"sip:{settings.switch.trunk_user}@", settings.switch.trunk_contact),
         "unneeded_events": UNNEEDED_EVENTS,
         "filters_by_name": installation.version >= _FILTERS_BY_NAME,
         **_ice(settings.switch.ice_host),
@@ -251,6 +253,13 @@ def _desk_phone(written: str) -> tuple[str, str]:
     """1003@10.0.0.7:5060 → its extension and its fixed address, if it has one."""
     extension, _, address = written.partition("@")
     return _fits(extension, _EXTENSION, "[switch] desk_phones"), address
+
+
+def _covers_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address("127.0.0.1") in ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        return host == "localhost"
 
 
 def _ice(host: str) -> dict[str, Any]:

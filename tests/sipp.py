@@ -117,6 +117,7 @@ class Caller(Sipp):
         keys: str = "",
         keys_after_ms: int = 1500,
         hold_s: float = 30,
+        refer_to: str = "",
         password: str = "",
         host: str = "127.0.0.2",
         hz: float = CALLER_HZ,
@@ -136,6 +137,7 @@ class Caller(Sipp):
             keys=keys,
             keys_after_ms=keys_after_ms,
             hold_ms=int(hold_s * 1000),
+            refer_to=refer_to,
             hz=hz,
         )
 
@@ -175,6 +177,13 @@ class FarEnd(Sipp):
     def invites(self) -> int:
         """How many calls came, each counted once."""
         return len(set(re.findall(r"^INVITE .*?^Call-ID: (\S+)", self.messages(), re.M | re.S)))
+
+
+class Registrar(Sipp):
+    """A carrier that lets us in once we have registered."""
+
+    def __init__(self, folder: Path, at: tuple[str, int]) -> None:
+        super().__init__(folder, "registrar", at, "", seconds=60)
 
 
 class Registration(Sipp):

@@ -184,6 +184,17 @@ def test_who_a_caller_says_he_is_is_only_ever_a_name(switch, witness, people, ag
     assert not Path("/tmp/callcenter-was-here").exists()
 
 
+@pytest.mark.parametrize("target", ["13900139000", "1002", "repair"])
+def test_a_caller_cannot_send_his_call_elsewhere(switch, witness, people, agent, target):
+    people.enter_context(switch.desk("1001"))
+    caller = people.enter_context(switch.caller(hold_s=1, refer_to=target))
+    caller.wait_over()
+    wait_until(lambda: len(witness.heard("Hangup")) == 2)
+    assert 202 not in caller.statuses()
+    assert witness.heard("BlindTransfer") == []
+    assert len(witness.heard("Newchannel")) == 2
+
+
 def test_a_stranger_is_asked_for_a_password_he_cannot_have(switch, people):
     assert people.enter_context(switch.caller(host="127.0.0.9")).refused_with() == 401
     assert people.enter_context(switch.caller("1001", number="1001", host="127.0.0.9")).refused_with() == 401

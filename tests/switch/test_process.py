@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 from config import switch as switch_
 from config.process import PortBusy, Process, SwitchNotStarted
 from config.queues import Did
+from tests.sipp import Registrar
 from tests.switch.conftest import ROOT, Switch
 from tests.waiting import wait_until
 
@@ -46,6 +49,10 @@ def started_by_a_program_that_dies(switch: Switch) -> int:
         pid = int(program.stdout.readline())
         program.send_signal(signal.SIGKILL)
     return pid
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def gone(pid: int) -> bool:
@@ -189,6 +196,33 @@ def test_what_the_switch_writes_is_ours_to_read_and_delete(stopped, people):
     cel = (stopped.settings.switch_home / "log/cel-custom/cel.csv").read_text()
     assert '"LINKEDID_END"' in cel
     assert "ENTERQUEUE" in (stopped.settings.switch_home / "log/queue_log").read_text()
+
+
+def test_we_register_with_a_carrier_that_wants_it(people):
+    switch = Switch(CALLCENTER_SWITCH__TRUNK_USER="03718888", CALLCENTER_SWITCH__TRUNK_PASSWORD="geheim;1")
+    try:
+        carrier = people.enter_context(Registrar(switch.home / "carrier", switch.carrier))
+        switch.start()
+        carrier.wait_over(20)
+        proof = re.findall(r'Authorization: Digest username="03718888".*response="(\w+)"', carrier.messages())
+        uri = f"sip:{switch.carrier[0]}:{switch.carrier[1]}"
+        assert proof[0] == md5(f"{md5('03718888:carrier:geheim;1')}:abc123:{md5(f'REGISTER:{uri}')}")
+        wait_until(lambda: "Registered" in switch.process.cli("pjsip show registrations"), 10, "registered")
+    finally:
+        switch.clear()
+
+
+def test_a_log_that_has_grown_too_long_is_put_aside(stopped):
+    log = stopped.settings.switch_home / "log"
+    stopped.process.start()
+    stopped.process.wait_booted()
+    for round_ in range(7):
+        os.truncate(log / "messages.log", 20_000_001)
+        stopped.process.bound_logs()
+        wait_until(lambda: (log / "messages.log").exists(), what=f"a new log after round {round_}")
+    kept = sorted(path.name for path in log.glob("messages.log*"))
+    assert kept == ["messages.log", *(f"messages.log.{number}" for number in range(1, 6))]
+    assert (log / "messages.log").stat().st_size < 20_000_000
 
 
 def test_the_secrets_are_for_the_owner_only(stopped):

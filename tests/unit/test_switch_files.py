@@ -133,9 +133,17 @@ def test_the_trunk_is_known_by_its_addresses_and_never_by_our_own(settings, cent
     trunk = settings.switch.model_copy(update={"trunk_hosts": ("203.0.113.7", "203.0.113.8")})
     render(settings.model_copy(update={"switch": trunk}), centre)
     assert "match = 203.0.113.7\nmatch = 203.0.113.8\n" in file(settings, "pjsip.conf")
-    ours = settings.switch.model_copy(update={"trunk_hosts": ("127.0.0.1",)})
-    with pytest.raises(BadSettings, match="every browser for the trunk"):
-        render(settings.model_copy(update={"switch": ours}), centre)
+    for host in ("127.0.0.1", "127.0.0.0/8", "0.0.0.0/0", "localhost"):
+        ours = settings.switch.model_copy(update={"trunk_hosts": ("203.0.113.7", host)})
+        with pytest.raises(BadSettings, match="every browser for the trunk"):
+            render(settings.model_copy(update={"switch": ours}), centre)
+
+
+def test_behind_nat_the_outside_is_told_our_public_address(settings, centre):
+    behind = settings.switch.model_copy(update={"media_address": "198.51.100.7"})
+    render(settings.model_copy(update={"switch": behind}), centre)
+    transport = section(file(settings, "pjsip.conf"), "udp")
+    assert transport["external_media_address"] == transport["external_signaling_address"] == "198.51.100.7"
 
 
 def test_a_queue_is_rung_and_left_as_its_row_says(settings, centre):
