@@ -69,6 +69,11 @@ def read(
         yield row.seq, as_fact(row)
 
 
+def last_at(db: Session, switch: str) -> datetime | None:
+    """When the last fact of this switch happened; None if it never told one."""
+    return db.scalar(select(LedgerRow.at).where(LedgerRow.switch == switch).order_by(LedgerRow.at.desc()).limit(1))
+
+
 def as_fact(row: LedgerRow) -> Fact:
     held = row.payload | {"at": to_us(row.at), "switch": row.switch, "call_id": row.call_id}
     return cast(Fact, from_payload(row.type, held))

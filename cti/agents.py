@@ -98,11 +98,11 @@ def _leg_does(agent: Agent, fact: Fact, leg: Leg) -> None:
     if isinstance(fact, LegStarted) and leg.leg_id == leg.call_id:
         to = State.TALKING
     legs = {leg_id: does for leg_id, does in agent.legs.items() if leg_id != leg.leg_id}
+    queue = getattr(fact, "queue", queue)
     if to is None:
         if doing == State.TALKING and queue is not None:
             agent.wrap_up = [leg.call_id, queue]
     elif leg.ended_at is None:  # else it was told late
-        queue = getattr(fact, "queue", queue)
         legs[leg.leg_id] = [to.value, leg.call_id, queue]
         if to is State.TALKING and queue is not None:
             agent.wrap_up = None  # the next call's follows

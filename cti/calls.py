@@ -146,8 +146,8 @@ class Story:
         if self.caller_is_gone or (now is None and self.segments):
             return
         at = max(at, now.started_at if now is not None else self.call.started_at)
-        if now is not None and now.started_at == at:
-            now.kind, now.queue, now.agent, now.outcome = kind, queue, agent, ""
+        if now is not None and now.kind == "arrival" and now.started_at == at:  # the dial plan had him for no time
+            now.kind, now.queue, now.agent = kind, queue, agent
             return
         self.close(at)
         segment = Segment(

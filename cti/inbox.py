@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 
 from cti.wire import Message
 
@@ -19,6 +20,10 @@ class Inbox:
 
     def __len__(self) -> int:
         return len(self._messages)
+
+    def __iter__(self) -> Iterator[Message]:
+        """What lies here now, the oldest first."""
+        return iter(tuple(self._messages))
 
     def put(self, message: Message) -> bool:
         """False if there was no room: what lay here was dropped, and only ``message`` is left."""

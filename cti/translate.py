@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter import phone
@@ -38,7 +38,8 @@ from callcenter.events import (
 )
 
 Message = Mapping[str, Any]
-Spell = Callable[[str], str]
+Normalise = Callable[[str], str]
+"""Writes a number as our records do."""
 
 UP = "6"  # ChannelState
 _AGENT = re.compile(r"PJSIP/([0-9]{2,10})(?:-[0-9a-f]+)?")
@@ -47,16 +48,16 @@ _UNKNOWN = {"<unknown>", "<null>"}
 _GONE = {"UNAVAILABLE", "INVALID", "UNKNOWN"}
 
 
-def translate(m: Message, switch: str, received_at: datetime, spell: Spell = phone.normalise) -> Fact | None:
+def translate(m: Message, switch: str, received_at: datetime, normalise: Normalise = phone.normalise) -> Fact | None:
     """The fact a message tells; None if it tells none. KeyError, ValueError where it is not as the switch writes it.
 
-    ``received_at`` counts only without a stamp of the switch's own; ``spell`` writes a number as our records do.
+    ``received_at`` counts only without a stamp of the switch's own.
     """
     tell = _TELL.get(m["Event"])
     if tell is None:
         return None
     stamp = m.get("Timestamp")
-    return tell(m, {"at": at_of(stamp) if stamp else received_at, "switch": switch}, spell)
+    return tell(m, {"at": at_of(stamp) if stamp else received_at, "switch": switch}, normalise)
 
 
 def at_of(stamp: str) -> datetime:
@@ -99,8 +100,7 @@ def _leg(m: Message, base: _Base) -> _Base:
     return base
 
 
-def leg_started(m: Message, base: _Base, spell: Spell) -> LegStarted:
-    """Newchannel, and a CoreShowChannel of the same headers."""
+def _leg_started(m: Message, base: _Base, normalise: Normalise) -> LegStarted:
     channel = words(m["Channel"], 120)
     agent = agent_of(channel)
     first = m["Uniqueid"] == m["Linkedid"]
@@ -114,45 +114,45 @@ def leg_started(m: Message, base: _Base, spell: Spell) -> LegStarted:
         did=did,
         caller_number="" if number in _UNKNOWN else number,
         caller_name="" if name in _UNKNOWN else name,
-        number="" if not first or number in _UNKNOWN else spell(did if agent else number)[:40],
+        number="" if not first or number in _UNKNOWN else normalise(did if agent else number)[:40],
         language=words(m["Language"], 5),
         agent=agent,
         trunk=agent is None and channel.startswith("PJSIP/"),
     )
 
 
-def _newstate(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _newstate(m: Message, base: _Base, _: Normalise) -> Fact | None:
     return LegAnswered(**_leg(m, base)) if m["ChannelState"] == UP else None
 
 
-def _hangup(m: Message, base: _Base, _: Spell) -> Fact:
+def _hangup(m: Message, base: _Base, _: Normalise) -> Fact:
     return LegEnded(**_leg(m, base), cause=int(m["Cause"]), cause_text=words(m["Cause-txt"], 80))
 
 
-def _bridge_enter(m: Message, base: _Base, _: Spell) -> Fact:
+def _bridge_enter(m: Message, base: _Base, _: Normalise) -> Fact:
     return BridgeEntered(**_leg(m, base), bridge_id=words(m["BridgeUniqueid"], 40))
 
 
-def _bridge_leave(m: Message, base: _Base, _: Spell) -> Fact:
+def _bridge_leave(m: Message, base: _Base, _: Normalise) -> Fact:
     return BridgeLeft(**_leg(m, base), bridge_id=words(m["BridgeUniqueid"], 40))
 
 
-def _hold(m: Message, base: _Base, _: Spell) -> Fact:
+def _hold(m: Message, base: _Base, _: Normalise) -> Fact:
     return Held(**_leg(m, base))
 
 
-def _unhold(m: Message, base: _Base, _: Spell) -> Fact:
+def _unhold(m: Message, base: _Base, _: Normalise) -> Fact:
     return Resumed(**_leg(m, base))
 
 
-def _blind_transfer(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _blind_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     if m["Result"] != "Success":
         return None
     base["call_id"] = m["TransfererLinkedid"]
     return Transferred(**base, leg_id=m["TransfererUniqueid"], kind="blind", to=words(m["Extension"], 40))
 
 
-def _attended_transfer(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _attended_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     if m["Result"] != "Success":
         return None
     base["call_id"] = m["OrigTransfererLinkedid"]
@@ -168,11 +168,11 @@ def _queue_leg(m: Message, base: _Base) -> _Base:
     return _leg(m, base)
 
 
-def queue_joined(m: Message, base: _Base, _: Spell) -> QueueJoined:
+def _queue_joined(m: Message, base: _Base, _: Normalise) -> Fact:
     return QueueJoined(**_queue_leg(m, base), position=int(m["Position"]))
 
 
-def _abandoned(m: Message, base: _Base, _: Spell) -> Fact:
+def _abandoned(m: Message, base: _Base, _: Normalise) -> Fact:
     return QueueAbandoned(**_queue_leg(m, base), position=int(m["Position"]), wait_s=int(m["HoldTime"]))
 
 
@@ -185,31 +185,31 @@ def _offer(m: Message, base: _Base) -> _Base | None:
     return base
 
 
-def _called(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _called(m: Message, base: _Base, _: Normalise) -> Fact | None:
     offer = _offer(m, base)
     return None if offer is None else AgentRung(**offer, caller_leg_id=m["Uniqueid"])
 
 
-def _no_answer(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _no_answer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     offer = _offer(m, base)
     return None if offer is None else AgentMissed(**offer, ring_ms=int(m["RingTime"]))  # ms here
 
 
-def _connect(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _connect(m: Message, base: _Base, _: Normalise) -> Fact | None:
     offer = _offer(m, base)
     if offer is None:
         return None
     return AgentAnswered(**offer, wait_s=int(m["HoldTime"]), ring_s=int(m["RingTime"]))  # s here
 
 
-def _complete(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _complete(m: Message, base: _Base, _: Normalise) -> Fact | None:
     offer = _offer(m, base)
     if offer is None:
         return None
     return AgentDone(**offer, wait_s=int(m["HoldTime"]), talk_s=int(m["TalkTime"]), reason=words(m["Reason"], 20))
 
 
-def _paused(m: Message, base: _Base, _: Spell) -> Fact | None:
+def _paused(m: Message, base: _Base, _: Normalise) -> Fact | None:
     agent = agent_of(m["Interface"])
     if agent is None:
         return None
@@ -220,38 +220,56 @@ def _paused(m: Message, base: _Base, _: Spell) -> Fact | None:
 # --- phones, and what our own dial plan and IVR say ----------------------------------------------------------------
 
 
-def phone_seen(m: Message, base: _Base, _: Spell) -> PhoneSeen | None:
-    """DeviceStateChange, as an event and in a DeviceStateList.
-
-    The device, not its contacts: of a phone that registers anew the old contact goes after the new one came.
-    """
+def _device(m: Message, base: _Base, _: Normalise) -> PhoneSeen | None:
+    """The device, not its contacts: of a phone that registers anew the old contact goes after the new one came."""
     agent = agent_of(m["Device"])
     return None if agent is None else PhoneSeen(**base, agent=agent, reachable=m["State"] not in _GONE)
 
 
-def _user_event(m: Message, base: _Base, spell: Spell) -> Fact | None:
+def _user_event(m: Message, base: _Base, normalise: Normalise) -> Fact | None:
     tell = _USER.get(m["UserEvent"])
-    return None if tell is None else tell(m, _leg(m, base), spell)
+    return None if tell is None else tell(m, _leg(m, base), normalise)
 
 
-def _ivr_step(m: Message, base: _Base, _: Spell) -> Fact:
+def _ivr_step(m: Message, base: _Base, _: Normalise) -> Fact:
     return MenuStep(**base, flow=words(m["Flow"], 40), step=words(m["Step"], 80), heard=words(m["Heard"], 200))
 
 
-def _ivr_done(m: Message, base: _Base, _: Spell) -> Fact:
+def _ivr_done(m: Message, base: _Base, _: Normalise) -> Fact:
     base |= {"queue": words(m["Queue"], 40), "kind": words(m["Kind"], 12), "serial": words(m["Serial"], 40)}
     return MenuLeft(**base, flow=words(m["Flow"], 40))
 
 
-def _recording(m: Message, base: _Base, _: Spell) -> Fact:
+def _recording(m: Message, base: _Base, _: Normalise) -> Fact:
     return RecordingStarted(**base, file=words(m["File"], 150))
 
 
-def _queue_exit(m: Message, base: _Base, _: Spell) -> Fact:
+def _queue_exit(m: Message, base: _Base, _: Normalise) -> Fact:
     return QueueExited(**base, queue=words(m["Queue"], 40), status=words(m["Status"], 20))
 
 
-_Tell = Callable[[Message, _Base, Spell], Fact | None]
+# --- what the switch answers when it is asked what it has ------------------------------------------------------------
+
+
+def channel_seen(m: Message, switch: str, at: datetime, normalise: Normalise) -> tuple[LegStarted, bool, str]:
+    """A CoreShowChannel: how it began, whether it is up, and the bridge it is in ("" for none)."""
+    started = _leg_started(m, {"at": min(at, born_at(m["Uniqueid"]) or at), "switch": switch}, normalise)
+    return started, m["ChannelState"] == UP, words(m["BridgeId"], 40)
+
+
+def waiting_seen(m: Message, switch: str, at: datetime, call_id: str) -> QueueJoined:
+    """A QueueEntry, which waits for so many seconds."""
+    joined_at = at - timedelta(seconds=int(m["Wait"]))
+    told = {"at": joined_at, "switch": switch, "call_id": call_id, "leg_id": m["Uniqueid"]}
+    return QueueJoined(**told, queue=words(m["Queue"], 40), position=int(m["Position"]))
+
+
+def device_seen(m: Message, switch: str, at: datetime) -> PhoneSeen | None:
+    """An item of a DeviceStateList; None for what is no agent's phone."""
+    return _device(m, {"at": at, "switch": switch}, phone.normalise)
+
+
+_Tell = Callable[[Message, _Base, Normalise], Fact | None]
 
 _USER: dict[str, _Tell] = {
     "IvrStep": _ivr_step,
@@ -260,7 +278,7 @@ _USER: dict[str, _Tell] = {
     "QueueExit": _queue_exit,
 }
 _TELL: dict[str, _Tell] = {
-    "Newchannel": leg_started,
+    "Newchannel": _leg_started,
     "Newstate": _newstate,
     "Hangup": _hangup,
     "BridgeEnter": _bridge_enter,
@@ -269,14 +287,14 @@ _TELL: dict[str, _Tell] = {
     "Unhold": _unhold,
     "BlindTransfer": _blind_transfer,
     "AttendedTransfer": _attended_transfer,
-    "QueueCallerJoin": queue_joined,
+    "QueueCallerJoin": _queue_joined,
     "QueueCallerAbandon": _abandoned,
     "AgentCalled": _called,
     "AgentRingNoAnswer": _no_answer,
     "AgentConnect": _connect,
     "AgentComplete": _complete,
     "QueueMemberPause": _paused,
-    "DeviceStateChange": phone_seen,
+    "DeviceStateChange": _device,
     "UserEvent": _user_event,
 }
 WANTED = frozenset(_TELL)

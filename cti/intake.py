@@ -1,0 +1,271 @@
+"""The one consumer of the switch's events: inbox → fact → one transaction per batch → publish after commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from callcenter import phone
+from callcenter.bus import Bus
+from callcenter.database import Database, now
+from callcenter.events import Event, Fact, SwitchChanged
+from config.settings import Settings
+from cti import resync
+from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.policy import Policy
+from cti.projection import recognise, record
+from cti.spool import Spool
+from cti.translate import WANTED, translate
+from cti.wire import Message
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000  # messages in one transaction at most
+AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
+_AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
+_PRIVATE = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName", "Exten", "Extension")
+
+# Marks of our own among the messages, so that what they mean stands in its place in the order of events.
+_LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP = "cti.LinkUp", "cti.LinkDown", "cti.Overflow", "cti.Stop"
+
+
+class Intake:
+    """Owns the door to one switch, and policy; what the switch says becomes rows here and nowhere else."""
+
+    def __init__(self, settings: Settings, database: Database, bus: Bus) -> None:
+        self.door = Door(settings.switch, settings.ami_secret, WANTED)
+        self.policy = Policy(settings, database, bus, self.door)
+        self._switch = settings.switch.name
+        self._bus = bus
+        self._database = database
+        self._store = Store(database, bus, Spool(settings.home / "spool" / f"{self._switch}.jsonl"))
+        self._normalise = partial(
+            phone.normalise, country=settings.centre.country, area_code=settings.centre.area_code.lstrip("0")
+        )
+        self._resync_due = False
+        self._task: asyncio.Task[None] | None = None
+        self.door.on_connected = lambda: self._mark(_LINK_UP)
+        self.door.on_lost = lambda: self._mark(_LINK_DOWN, why=str(self.door.fault or "closed"))
+        self.door.on_overflow = lambda: self._mark(_OVERFLOW)
+
+    async def start(self) -> None:
+        """Returns once the first try to connect is over; a switch that comes later is found when it comes."""
+        self._task = asyncio.create_task(self._consume(), name="intake")
+        if not await self.door.connect():
+            self._mark(_LINK_DOWN, why=str(self.door.fault))
+        await self.policy.start()
+
+    async def stop(self) -> None:
+        """What was heard until now is recorded, or lies on disk, when it returns."""
+        if self._task is None:
+            return
+        await self.policy.stop()
+        await self.door.close()
+        self._mark(_STOP)
+        await self._task
+        self._task = None
+
+    def health(self) -> tuple[bool, str]:
+        if self._store.fault:
+            return False, f"{len(self._store)} facts wait on disk: {self._store.fault}"
+        if not self.door.connected:
+            return False, str(self.door.fault or "not connected")
+        return True, f"connected to {self._switch}, {len(self.door.inbox)} events behind"
+
+    # --- in the order of events -----------------------------------------------------------------------------------
+
+    def _mark(self, name: str, **more: str) -> None:
+        message = Message(Event=name, **more)
+        message.received_at = time.time()
+        if not self.door.inbox.put(message):
+            self._mark(_OVERFLOW)
+
+    async def _consume(self) -> None:
+        """Until told to stop. Whatever goes wrong with one message or one batch, the next one is taken."""
+        while True:
+            try:
+                if not await self._round():
+                    return
+            except Exception:
+                log.exception("intake: a round failed; the switch is looked at again")
+                self._resync_due = True
+                await asyncio.sleep(AGAIN_S)
+
+    async def _round(self) -> bool:
+        restless = self._resync_due or self._store.behind
+        messages = await self._take(AGAIN_S if restless else None)
+        heard: list[Fact] = []
+        for place, message in enumerate(messages):
+            match message["Event"]:
+                case name if name in WANTED:
+                    fact = self._fact(message)
+                    if fact is not None:
+                        heard.append(fact)
+                case name:
+                    await self._keep(heard)
+                    heard = []
+                    if name == _STOP:
+                        return False
+                    if name == _LINK_DOWN:
+                        await asyncio.to_thread(self._store.lose, self._switch, _received(message), message["why"])
+                    else:
+                        self._resync_due = True
+                        await self._resync(messages[place + 1 :])
+        await self._keep(heard)
+        if restless and self._resync_due:
+            await self._resync([])
+        return True
+
+    async def _take(self, timeout_s: float | None) -> Sequence[Message]:
+        if timeout_s is None or len(self.door.inbox):
+            return await self.door.inbox.take(BATCH)
+        try:
+            return await asyncio.wait_for(self.door.inbox.take(BATCH), timeout_s)
+        except TimeoutError:
+            return []
+
+    def _fact(self, message: Message) -> Fact | None:
+        """None for what says nothing, and for what cannot be read: that is logged."""
+        try:
+            return translate(message, self._switch, _received(message), self._normalise)
+        except Exception as fault:
+            shown = {name: "…" if name in _PRIVATE else value for name, value in message.items()}
+            log.warning("intake: cannot read %s: %.100r in %.600r", message["Event"], fault, shown)
+            return None
+
+    async def _keep(self, facts: list[Fact]) -> None:
+        if facts or self._store.behind:
+            await asyncio.to_thread(self._store.keep, facts, "ami")
+
+    async def _resync(self, waiting: Sequence[Message]) -> None:
+        """Look at the switch and record what differs. ``waiting`` has been taken from the inbox and is not told yet."""
+        if self._store.behind or not self.door.connected:
+            return  # due still; LINK_UP or the next round does it
+        try:
+            sight = await resync.look(self.door, self._switch, now(), self._normalise)
+        except (SwitchUnreachable, SwitchRefused) as fault:
+            log.warning("intake: the switch was not looked at, again soon: %s", fault)
+            return
+        told = {m.get("Uniqueid") for m in [*waiting, *self.door.inbox] if m["Event"] in ("Newchannel", "Hangup")}
+        done = await asyncio.to_thread(self._store.catch_up, sight, self._switch, self.door.booted_at, told)
+        self._resync_due = not done
+
+
+class Store:
+    """Facts on their way into the database; on disk while it is away. Runs in threads, one call at a time."""
+
+    def __init__(self, database: Database, bus: Bus, spool: Spool) -> None:
+        self.fault = ""  # why facts lie on disk
+        self._database = database
+        self._bus = bus
+        self._spool = spool
+        self._again_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._spool)
+
+    @property
+    def behind(self) -> bool:
+        """Facts on disk wait for the database."""
+        return len(self._spool) > 0
+
+    def keep(self, facts: Sequence[Fact], source: str) -> None:
+        """Record the facts behind those that wait; loses none."""
+        if self.behind and (time.monotonic() < self._again_at or not self._told_again()):
+            self._put_by(facts, source)
+            return
+        try:
+            self._record(facts, source)
+        except _AWAY as fault:
+            self._away(fault)
+            self._put_by(facts, source)
+        except Exception:
+            log.exception("intake: a batch of %s facts failed; they are tried one by one", len(facts))
+            self._one_by_one(facts, source)
+
+    def catch_up(self, sight: resync.Sight, switch: str, booted_at: datetime | None, told: set[str | None]) -> bool:
+        """Bring the rows to what the switch has; False if the database was away."""
+        try:
+            with self._transaction() as (db, events):
+                facts = resync.catch_up(db, sight, switch, booted_at, {leg for leg in told if leg})
+                events += record(db, recognise(db, facts), "resync")
+                events.append(SwitchChanged(switch=switch, connected=True))
+        except _AWAY as fault:
+            self._away(fault)
+            return False
+        return True
+
+    def lose(self, switch: str, at: datetime, why: str) -> None:
+        """The link broke."""
+        try:
+            with self._transaction() as (db, events):
+                events += record(db, resync.losing(db, switch, at, why), "resync")
+                events.append(SwitchChanged(switch=switch, connected=False, detail=why))
+        except _AWAY as fault:
+            self._away(fault)
+
+    def _record(self, facts: Sequence[Fact], source: str) -> None:
+        if facts:
+            with self._transaction() as (db, events):
+                events += record(db, recognise(db, facts), source)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[Session, list[Event]]]:
+        """A session, and a list of events that are published once it is committed."""
+        events: list[Event] = []
+        with self._database.write() as db:
+            yield db, events
+        if not self.behind:
+            self.fault = ""
+        for event in events:
+            self._bus.publish(event)
+
+    def _told_again(self) -> bool:
+        """Whether all that lay on disk is in the database now."""
+        count = len(self._spool)
+        try:
+            for source, facts in self._spool.batches():
+                try:
+                    self._record(facts, source)
+                except _AWAY:
+                    raise
+                except Exception:
+                    self._one_by_one(facts, source)
+        except _AWAY as fault:
+            self._away(fault)
+            return False
+        self._spool.clear()
+        self.fault = ""
+        log.info("intake: the database is back; %s facts that lay on disk are told", count)
+        return True
+
+    def _away(self, fault: Exception) -> None:
+        self.fault = f"{fault!s:.200}".splitlines()[0]
+        self._again_at = time.monotonic() + AGAIN_S
+        log.error("intake: the database does not take facts: %s", self.fault)
+
+    def _put_by(self, facts: Sequence[Fact], source: str) -> None:
+        if facts:
+            self._spool.add(facts, source)
+
+    def _one_by_one(self, facts: Sequence[Fact], source: str) -> None:
+        for fact in facts:
+            try:
+                self._record([fact], source)
+            except _AWAY:
+                self._put_by([fact], source)
+            except Exception:
+                log.exception("intake: cannot record %.600r", fact)
+
+
+def _received(message: Message) -> datetime:
+    return datetime.fromtimestamp(message.received_at, UTC)
