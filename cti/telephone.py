@@ -95,7 +95,14 @@ preload = res_sorcery_astdb.so
                 "res_pjsip",
                 "res_pjsip_session",
             ),
-            *("res_pjsip_sdp_rtp", "res_pjsip_pubsub", "res_pjsip_caller_id", "chan_pjsip", "bridge_simple"),
+            *(
+                "res_pjsip_sdp_rtp",
+                "res_pjsip_pubsub",
+                "res_pjsip_rfc3326",
+                "res_pjsip_caller_id",
+                "chan_pjsip",
+                "bridge_simple",
+            ),
             *("pbx_config", "app_mixmonitor", "app_playback", "app_senddtmf", "app_userevent", "func_talkdetect"),
             *("codec_ulaw", "codec_alaw", "codec_a_mu", "format_wav", "func_channel"),
         )
@@ -178,7 +185,7 @@ class Telephone:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="cc-call-", dir="/tmp"))  # short: the control socket's path is too
-        self.host, self.port = _place(settings.switch)
+        self.host, self.port = place(settings.switch)
         self._ami = Switch(
             host="127.0.0.1", ami_port=_free_port(), ami_user="trial", name="trial", answer_timeout_s=10.0
         )
@@ -333,24 +340,22 @@ def _at_rate(samples: list[float], rate: int) -> list[float]:
     return result
 
 
-def _place(switch: Switch) -> tuple[str, int]:
-    """Where to call from: the carrier's address, if it is ours, and its port, if it is free."""
-    contact = urlsplit(switch.trunk_contact.replace("sip:", "sip://", 1))
-    hosts = [host for host in (contact.hostname, *switch.trunk_hosts) if host]
-    for host in dict.fromkeys(hosts):
-        with contextlib.suppress(ValueError):
-            if host not in switch.trunk_hosts and not _covered(host, switch.trunk_hosts):
-                continue
-            host = str(ipaddress.ip_network(host, strict=False).network_address)
-            for port in (contact.port or 5060, 0) if host == contact.hostname else (0,):
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-                    probe.bind((host, port))
-                    return host, int(probe.getsockname()[1])
+def place(switch: Switch) -> tuple[str, int]:
+    """Where to call from: the carrier's address, if it is one of ours, and a port that nobody has."""
+    carrier = urlsplit(switch.trunk_contact.replace("sip:", "sip://", 1)).hostname
+    known = [carrier] if carrier and _covered(carrier, switch.trunk_hosts) else []
+    for host in (*known, *switch.trunk_hosts):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError, ValueError):
+            probe.bind((str(ipaddress.ip_network(host, strict=False).network_address), 0))
+            here: tuple[str, int] = probe.getsockname()
+            return here
     raise NoPlaceToCallFrom(f"switch.trunk_hosts: {', '.join(switch.trunk_hosts)}")
 
 
 def _covered(host: str, networks: tuple[str, ...]) -> bool:
-    return any(ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False) for network in networks)
+    with contextlib.suppress(ValueError):  # a name; the switch resolves it, we need not
+        return any(ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False) for network in networks)
+    return False
 
 
 def _free_port() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from callcenter.errors import BadInput, CallCenterError
 from config.settings import Settings
 from cti.ami import SwitchRefused, SwitchUnreachable
-from cti.telephone import Telephone
+from cti.telephone import QUIET_MS, Telephone
 from cti.wire import Message
 
 RING_S = 60.0  # then the caller gives up
@@ -25,9 +25,10 @@ _KEY = re.compile(r"([0-9*#A-D]+)(?:@(\d+(?:\.\d+)?))?")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _DIGIT_MS = 120
 _DIGIT_GAP_S = 0.1
+_GLANCE_S = 0.2
 
 _CAUSES = {  # ITU-T Q.850, as the switch says it at the end of a call
-    0: "not said",
+    0: "no reason given",
     1: "no such number",
     16: "normal clearing",
     17: "busy",
@@ -159,7 +160,9 @@ class _Call:
         self._answered = asyncio.Event()
         self._ended = asyncio.Event()
         self._changed = asyncio.Event()  # the line fell silent or was not
-        self._sounding = False
+        self._loud = False  # what came last was sound
+        self._flowing = True  # and something comes
+        self._sounding = False  # both
         self._sounds = 0  # how often a sound began
         self._spoken = asyncio.Event()
 
@@ -174,14 +177,14 @@ class _Call:
                 Context="caller",
                 Exten="listen",
                 Priority=1,
-                CallerID=_caller_id(name, caller),
+                CallerID=f'"{name}" <{caller}>',  # the last quote ends the name: none is escaped
                 Timeout=int(RING_S * 1000),
                 ChannelId=self.outcome.channel_id,
                 Async=True,
             )
             await self._first(self._answered.wait(), self._ended.wait(), timeout_s=RING_S + 5)
             if self._answered.is_set():
-                await self._first(self._act(), self._ended.wait(), timeout_s=self._hold_s)
+                await self._first(self._act(), self._watch(), self._ended.wait(), timeout_s=self._hold_s)
             await self._hang_up()
         finally:
             listening.cancel()
@@ -207,21 +210,37 @@ class _Call:
                 self._answered_at = self._loop.time()
                 outcome.answered_after_s = self._step("answered", "answered")
                 self._answered.set()
-            case "ChannelTalkingStart":
-                self._sounding = True
-                self._sounds += 1
-                if outcome.sound_after_s is None:
-                    outcome.sound_after_s = round(self._loop.time() - self._answered_at, 3)
-                    self._step("sound", "sound is heard")
-                self._changed.set()
-            case "ChannelTalkingStop":
-                self._sounding = False
-                self._changed.set()
+            case "ChannelTalkingStart" | "ChannelTalkingStop" as event:
+                self._loud = event == "ChannelTalkingStart"
+                self._weigh()
             case "UserEvent" if message["UserEvent"] == "Spoken":
                 self._step("spoke", "said")
                 self._spoken.set()
             case "Hangup":
                 self._end(message)
+
+    async def _watch(self) -> None:
+        """Notice a line on which nothing comes: a switch that waits for a key need not send silence."""
+        count, since = "", self._loop.time()
+        while True:
+            answer = await self._telephone.door.ask("Getvar", Channel=self._channel, Variable="CHANNEL(rtcp,rxcount)")
+            if answer["Value"] != count:
+                count, since = answer["Value"], self._loop.time()
+            self._flowing = self._loop.time() - since < QUIET_MS / 1000
+            self._weigh()
+            await asyncio.sleep(_GLANCE_S)
+
+    def _weigh(self) -> None:
+        sounding = self._loud and self._flowing
+        if sounding == self._sounding:
+            return
+        self._sounding = sounding
+        if sounding:
+            self._sounds += 1
+            if self.outcome.sound_after_s is None:
+                self.outcome.sound_after_s = round(self._loop.time() - self._answered_at, 3)
+                self._step("sound", "sound is heard")
+        self._changed.set()
 
     def _end(self, message: Message) -> None:
         outcome = self.outcome
@@ -312,11 +331,6 @@ class _Call:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _caller_id(name: str, number: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}" <{number}>'
 
 
 def _listening(settings: Settings, host: str) -> str:
