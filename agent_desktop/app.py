@@ -28,6 +28,7 @@ from agent_desktop import (
     metrics,
     sip,
     tickets,
+    today,
 )
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
@@ -85,7 +86,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry, desk, board, calls, call_page, customers, tickets, admin):
+    for module in (entry, desk, board, calls, call_page, customers, tickets, today, admin):
         router.include_router(module.router)
     return router
 

@@ -19,6 +19,8 @@ from callcenter.database import now
 from config.people import QueueMember, User
 from config.queues import Queue
 from cti.rows import Agent, Call, SwitchRow
+from reports import today
+from reports.figures import Figure
 
 LONG_RING = timedelta(seconds=30)
 WAITING = ("waiting", "ringing")
@@ -36,6 +38,7 @@ class QueueLine:
     target_share: float
     late: bool  # he has waited longer than the target
     ready: int  # agents who could take a call now
+    figures: dict[str, Figure]  # of today, by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
             .group_by(QueueMember.queue)
         )
     }
+    figures = today.by_queue(db, page.settings.centre.zone, at)
     lines = []
     for queue in db.scalars(select(Queue).order_by(Queue.name)):
         waiting, since = waits.get(queue.name, (0, None))
@@ -104,6 +108,7 @@ def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
                 target_share=queue.target_share,
                 late=since is not None and at - since > timedelta(seconds=queue.target_s),
                 ready=ready.get(queue.name, 0),
+                figures={figure.name: figure for figure in figures.get(queue.name, [])},
             )
         )
     return lines

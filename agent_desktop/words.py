@@ -23,6 +23,15 @@ WORDS: dict[str, dict[str, str]] = {
         "lost": _("Lost with the switch"),
         "other": _("Otherwise"),
     },
+    "wait_outcome": {
+        "waiting": _("Waiting"),
+        "answered": _("Answered"),
+        "abandoned": _("Hung up in the queue"),
+        "timeout": _("Waited too long"),
+        "exit": _("Left the queue"),
+        "lost": _("Lost with the switch"),
+        "other": _("Otherwise"),
+    },
     "direction": {"in": _("Incoming"), "out": _("Outgoing"), "internal": _("Internal")},
     "agent_status": {"available": _("Available"), "on_break": _("On break"), "offline": _("Offline")},
     "agent_state": {

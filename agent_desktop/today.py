@@ -1,0 +1,66 @@
+"""Today's figures, each with its formula and the calls it was made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agent_desktop import calls
+from agent_desktop.desktop import Reading
+from agent_desktop.page import Page, PageHere
+from agent_desktop.session import allow
+from callcenter.database import now
+from callcenter.errors import NotFound
+from config.queues import Queue
+from reports import today
+from reports.queue import DEFINITIONS
+
+AT_MOST = 500
+
+router = APIRouter()
+
+QueueAsked = Annotated[str, Query(max_length=40)]
+
+
+@router.get("/reports/today", dependencies=[allow("reports")])
+def show_today(page: PageHere, db: Reading, queue: QueueAsked = "") -> HTMLResponse:
+    at, zone = now(), page.settings.centre.zone
+    titles = _titles(page, db)
+    if queue and queue not in titles:
+        raise NotFound(f"queue {queue}")
+    return page.render(
+        "today.html",
+        figures=today.today(db, zone, at, queue=queue or None),
+        queues=titles,
+        asked={"queue": queue},
+        agents=today.by_agent(db, zone, at),
+    )
+
+
+@router.get("/reports/today/calls", dependencies=[allow("reports")])
+def show_calls(
+    page: PageHere, db: Reading, figure: Annotated[str, Query(max_length=40)], queue: QueueAsked = ""
+) -> HTMLResponse:
+    """What a figure of today was made of: of a share, those above the line and those below."""
+    at, zone = now(), page.settings.centre.zone
+    rows = today.calls_behind(db, zone, at, figure, queue or None, AT_MOST)
+    found = [call for call, _wait, _counts in rows]
+    return page.render(
+        "today_calls.html",
+        rows=rows,
+        definition=DEFINITIONS[figure],
+        figure=next(one for one in today.today(db, zone, at, queue=queue or None) if one.name == figure),
+        queues=_titles(page, db),
+        asked={"queue": queue, "figure": figure},
+        at_most=AT_MOST,
+        visible=page.may("calls.all"),
+        **calls.around(db, found),
+    )
+
+
+def _titles(page: Page, db: Session) -> dict[str, str]:
+    return {queue.name: queue.title(page.language) for queue in db.scalars(select(Queue).order_by(Queue.name))}
