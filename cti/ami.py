@@ -58,6 +58,7 @@ class Door:
     def __init__(self, switch: Switch, secret: str, wanted: Collection[str] | None = None) -> None:
         self.inbox = Inbox(switch.inbox_size)
         self.fault: CallCenterError | None = None  # why there is no link
+        self.heard = 0  # messages read, wanted or not
         self.booted_at: datetime | None = None  # when the switch came up; another time than before is a restart
         self.on_connected: Callable[[], None] | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -65,6 +66,7 @@ class Door:
         self._switch = switch
         self._secret = secret
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
+        self.read_on = None if self._wanted is None else self._wanted | _OURS  # events that are read to their end
         self._line: _Line | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
@@ -185,18 +187,17 @@ class Door:
 
     # --- hearing ----------------------------------------------------------------------------------------------
 
-    def hear(self, frame: bytes, line: _Line) -> None:
-        """One frame, as it was read. The name is looked at first: what nobody wants is not read further."""
-        name = event_name(frame)
+    def hear(self, frame: bytes, name: bytes | None, line: _Line) -> None:
+        """One frame and the name of its event, None where it does not begin with one: an answer, or something odd."""
         if name is None:
             frame = clean(frame)
             name = event_name(frame)
-        if name is None:
-            if frame:
-                line.answer(parse(frame))
-            return
+            if name is None:
+                if frame:
+                    line.answer(parse(frame))
+                return
         wanted = self._wanted is None or name in self._wanted
-        if not wanted and name not in _OURS and not (line.lists and b"\r\nActionID: " in frame):
+        if not wanted and name not in _OURS and b"\r\nActionID: " not in frame:
             return
         message = parse(frame)
         if line.lists and line.collect(message):
@@ -267,10 +268,16 @@ class _Line(AMIProtocol):  # type: ignore[misc]
         self.heard_at = time.monotonic()
         self.received_at = time.time()
         skipped = self._frames.skipped
-        hear = self._door.hear
-        for frame in self._frames.feed(data):
+        frames = self._frames.feed(data)
+        self._door.heard += len(frames)
+        read_on, hear = self._door.read_on, self._door.hear
+        for frame in frames:
+            # The name first: three of four events are for others, and reading one costs ten times this look.
+            name = frame[7 : frame.find(b"\r\n", 7)] if frame.startswith(b"Event: ") else None
+            if name is not None and read_on is not None and name not in read_on and not self.lists:
+                continue
             try:
-                hear(frame, self)
+                hear(frame, name, self)
             except Exception:  # the next frame must not suffer
                 log.exception("cannot read %r", frame[:200])
         if self._frames.skipped != skipped:

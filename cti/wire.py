@@ -17,6 +17,8 @@ FRAME_LIMIT = 4 << 20  # bytes; a longer frame is skipped and counted, the link 
 LINE_LIMIT = 1000  # bytes; the switch throws away an action with a longer line (its buffer holds 1024)
 HEADERS_LIMIT = 120  # the switch reads 128 headers of an action
 
+# CoreShowChannelMap ended with one line end too few, and swallowed the event behind it.
+_END = re.compile(rb"\r\n\r?\n")
 _BANNER = b"Asterisk Call Manager/"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]+(\([A-Za-z0-9_,./-]*\))?")
@@ -48,40 +50,42 @@ class Frames:
     def __init__(self, limit: int = FRAME_LIMIT) -> None:
         self.skipped = 0  # frames longer than the limit
         self._limit = limit
-        self._held = bytearray()
-        self._searched = 0  # up to here no frame ends
+        self._begun: list[bytes] = []  # of the frame that is not finished, but for its
+        self._tail = b""  # last three bytes, where an end may already have begun
+        self._length = 0
         self._skipping = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames finished by this piece, without their blank line; some may be empty."""
-        held = self._held
-        held += data
-        since = max(0, self._searched - 3)
-        if held.find(b"\n\n", since) >= 0:  # CoreShowChannelMap ends so, and swallowed the event behind it
-            held[since:] = held[since:].replace(b"\r\n\n", END)
-        end = held.rfind(END, since)
-        if end < 0:
-            if len(held) > self._limit:
+        frames = _END.split(self._tail + data)
+        rest = frames.pop()
+        if not frames:
+            self._keep(rest)
+            if self._length > self._limit:
+                self._begun.clear()
                 self._skipping = True
-                del held[:-3]
-            self._searched = len(held)
             return []
-        frames = bytes(held[:end]).split(END)
-        del held[: end + len(END)]
-        self._searched = len(held)
+        if self._begun:
+            frames[0] = b"".join([*self._begun, frames[0]])
+            self._begun.clear()
+        self._length = 0
+        self._keep(rest)
         if self._skipping:
             self._skipping = False
             self.skipped += 1
             del frames[0]
         return frames
 
+    def _keep(self, text: bytes) -> None:
+        if len(text) > 3:
+            self._begun.append(text[:-3])
+        self._length += len(text)
+        self._tail = text[-3:]
+
 
 def event_name(frame: bytes) -> bytes | None:
-    """The name in a frame's first line; None where it begins otherwise: an answer, or something odd."""
-    if not frame.startswith(b"Event: "):
-        return None
-    end = frame.find(b"\r\n", 7)
-    return frame[7:end] if end > 0 else frame[7:]
+    """The name in a clean frame's first line; None where it begins otherwise: an answer, or something odd."""
+    return frame[7:].partition(b"\r\n")[0] if frame.startswith(b"Event: ") else None
 
 
 def clean(frame: bytes) -> bytes:
@@ -96,13 +100,13 @@ def parse(frame: bytes) -> Message:
     """The headers of one clean frame, as they arrived but for the escapes in names and values of variables."""
     text = frame.decode("utf-8", "replace")
     lines = text.split("\r\n")
-    try:
-        message = Message([line.split(": ", 1) for line in lines])
-    except ValueError:  # a line that is not "Name: value"
+    message = Message()
+    for line in lines:
+        name, colon, message[name] = line.partition(": ")
+        if not colon:
+            break
+    if not colon or len(message) != len(lines):  # a line that is not "Name: value", or a header that came twice
         message = _parse_odd(lines)
-    else:
-        if len(message) != len(lines):  # a header came twice
-            message = _parse_odd(lines)
     if "\\" in text:
         _unescape(message)
     return message

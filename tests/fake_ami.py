@@ -31,6 +31,7 @@ class FakeAmi:
         }
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
+        self._listening: list[asyncio.StreamWriter] = []  # logged in
         self._talks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
 
@@ -51,11 +52,12 @@ class FakeAmi:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+        self._listening.clear()
 
     async def say(self, *pieces: str | bytes) -> None:
         """To whoever is logged in; each piece is a segment of its own."""
         for piece in pieces:
-            for writer in self._writers:
+            for writer in self._listening:
                 writer.write(piece.encode() if isinstance(piece, str) else piece)
                 await writer.drain()
             if len(pieces) > 1:
@@ -87,10 +89,15 @@ class FakeAmi:
                 if not self.frozen:
                     for answer in self._answers(action):
                         writer.write(answer)
+                    if action["Action"] == "Login" and action["Secret"] == self.secret:
+                        self._listening.append(writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+            for writers in (self._writers, self._listening):
+                if writer in writers:
+                    writers.remove(writer)
 
     def _answers(self, action: Action) -> Iterable[bytes]:
         if action["Action"] == "Login":

@@ -1,0 +1,1 @@
+"""What the product costs, beside what others cost, in one run on one machine."""

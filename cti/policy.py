@@ -1,0 +1,201 @@
+"""Who serves which queue, told to the switch: declared in our rows, compared with QueueStatus, repaired.
+
+The rows are the wish, the switch's queues are the fact; what differs becomes actions. So it does not matter whether
+an agent went on a break, the switch restarted or somebody typed at its console: the next look puts it right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from callcenter.bus import Bus
+from callcenter.database import Database, now
+from callcenter.events import (
+    AgentChanged,
+    AgentMissed,
+    Event,
+    Fact,
+    PhoneSeen,
+    StatusChosen,
+    SwitchChanged,
+    WrapUpFinished,
+)
+from config.queues import Queue
+from config.settings import Settings
+from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
+from cti.projection import record
+from cti.rows import Agent, Call
+from cti.wire import BadField
+
+log = logging.getLogger(__name__)
+
+REPAIR_S = 5.0  # how long something done behind our back can stand
+WRAP_UP_S = 60  # after a call that came from no queue
+
+
+def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime | None]:
+    """The wrap-ups whose time is over, and when the next one's will be."""
+    rows = select(Agent, Queue.wrap_up_s).outerjoin(Queue, Queue.name == Agent.queue).where(Agent.state == "wrap_up")
+    over: list[Fact] = []
+    next_at: datetime | None = None
+    for agent, wrap_up_s in db.execute(rows):
+        due = (agent.state_since or at) + timedelta(seconds=WRAP_UP_S if wrap_up_s is None else wrap_up_s)
+        if due <= at:
+            over.append(WrapUpFinished(agent=agent.extension, by="clock", at=at))
+        elif next_at is None or due < next_at:
+            next_at = due
+    return over, next_at
+
+
+def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
+    """Whoever let a call ring is put on a break, until he says that he is back.
+
+    Not one whose call somebody else took while all phones rang, nor one who chose another status himself.
+    """
+    breaks: list[Fact] = []
+    for missed in misses:
+        agent = db.get(Agent, missed.agent)
+        call = db.get(Call, missed.call_id) if missed.call_id else None
+        taken = call is not None and call.answered_at is not None and call.agent != missed.agent
+        if agent is not None and agent.status == "available" and not taken:
+            breaks.append(
+                StatusChosen(agent=missed.agent, status="on_break", reason="missed", by="policy", at=missed.at)
+            )
+    return breaks
+
+
+class Policy:
+    """Keeps the switch's queues as the rows declare them, and the clock of wrap-ups."""
+
+    def __init__(self, settings: Settings, database: Database, bus: Bus, door: Door) -> None:
+        self.refused: dict[Step, str] = {}  # what the switch would not do at the last look, in its words
+        self._settings = settings
+        self._database = database
+        self._bus = bus
+        self._door = door
+        self._task: asyncio.Task[None] | None = None
+        self._nudged = asyncio.Event()
+        self._changed: set[str] = set()  # agents
+        self._missed: list[AgentMissed] = []
+        self._looked_at: float | None = None  # monotonic; None: the next round looks at everything
+        self._queues: frozenset[str] = frozenset()
+        self._found: dict[tuple[str, str], Place] = {}
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        # The bus speaks from whichever thread committed.
+        def hop(event: Event) -> None:
+            loop.call_soon_threadsafe(self._hear, event)
+
+        self._unlisten = self._bus.listen(hop)
+        self._task = asyncio.create_task(self._run(), name="policy")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._unlisten()
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def repair(self) -> None:
+        """Look at every queue now: after a connect, and after the rows of queues or members changed."""
+        self._looked_at = None
+        self._nudged.set()
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case AgentMissed():
+                self._missed.append(event)
+            case AgentChanged() | StatusChosen() | PhoneSeen():
+                self._changed.add(event.agent)
+            case SwitchChanged(connected=True):
+                self._looked_at = None
+            case _:
+                return
+        self._nudged.set()
+
+    async def _run(self) -> None:
+        while True:
+            rest_s = REPAIR_S
+            try:
+                rest_s = await self._round()
+            except SwitchUnreachable as fault:
+                log.info("policy: %s", fault)
+                self._looked_at = None
+            except Exception:
+                log.exception("policy: a round failed; the next one looks at everything")
+                self._looked_at = None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), rest_s)
+            self._nudged.clear()
+
+    async def _round(self) -> float:
+        """Decide, tell the switch, and say for how long nothing is due (seconds)."""
+        changed, self._changed = self._changed, set()
+        events, next_at = await asyncio.to_thread(self._decide, now())
+        for event in events:
+            self._bus.publish(event)
+        if not self._door.connected:
+            self._looked_at = None
+        elif self._looked_at is None or time.monotonic() - self._looked_at >= REPAIR_S:
+            await self._look_at_all()
+        elif changed:
+            wish = await asyncio.to_thread(self._wish, changed)
+            theirs = {interface_of(agent) for agent in changed}
+            await self._carry_out(repairs(wish, {key: self._found[key] for key in self._found if key[1] in theirs}))
+        return REPAIR_S if next_at is None else min(REPAIR_S, max(0.0, (next_at - now()).total_seconds()))
+
+    async def _look_at_all(self) -> None:
+        self._looked_at = time.monotonic()
+        wish = await asyncio.to_thread(self._wish, None)
+        self._found = found_places(await self._door.ask_list("QueueStatus"), self._queues)
+        steps = repairs(wish, self._found)
+        self.refused = {step: said for step, said in self.refused.items() if step in steps}
+        await self._carry_out(steps)
+
+    def _decide(self, at: datetime) -> tuple[list[Event], datetime | None]:
+        missed, self._missed = self._missed, []
+        try:
+            with self._database.read() as db:
+                over, next_at = finished_wrap_ups(db, at)
+            if not over and not missed:
+                return [], next_at
+            with self._database.write() as db:
+                over, next_at = finished_wrap_ups(db, at)
+                return record(db, [*over, *after_misses(db, missed)], "policy"), next_at
+        except OperationalError:
+            self._missed[:0] = missed  # the database is away; nothing is forgotten
+            raise
+
+    def _wish(self, agents: Collection[str] | None) -> dict[tuple[str, str], Place]:
+        with self._database.read() as db:
+            if agents is None:
+                self._queues = frozenset(db.scalars(select(Queue.name)))
+            return wished_places(db, agents)
+
+    async def _carry_out(self, steps: list[Step]) -> None:
+        """One after the other: the switch does them in this order, and each stands on the one before."""
+        for step in steps:
+            try:
+                await self._door.ask(step.action, **step.fields)
+            except (SwitchRefused, BadField) as fault:
+                if step not in self.refused:
+                    log.warning("policy: %s %s in %s: %s", step.action, step.interface, step.queue, fault)
+                self.refused[step] = str(fault)
+                continue
+            log.info("policy: %s %s in %s %s", step.action, step.interface, step.queue, step.leaves or "")
+            if step.leaves is None:
+                self._found.pop((step.queue, step.interface), None)
+            else:
+                self._found[step.queue, step.interface] = step.leaves
