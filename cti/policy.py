@@ -66,7 +66,7 @@ def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
     for missed in misses:
         agent = db.get(Agent, missed.agent)
         call = db.get(Call, missed.call_id) if missed.call_id else None
-        taken = call is not None and call.answered_at is not None and call.agent != missed.agent
+        taken = call is not None and call.state == "talking" and call.agent != missed.agent
         if agent is not None and agent.status == "available" and not taken:
             breaks.append(
                 StatusChosen(agent=missed.agent, status="on_break", reason="missed", by="policy", at=missed.at)
