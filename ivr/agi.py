@@ -36,6 +36,7 @@ class Alarm(Protocol):
 class Clock(Protocol):
     """The reactor, as far as time goes; twisted.internet.task.Clock in tests."""
 
+    def seconds(self) -> float: ...
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kwargs: object) -> Alarm: ...
 
 
@@ -90,7 +91,8 @@ class Limits:
     idle_s: float = 30.0  # between an answer and our next command
     session_s: float = 600.0
     sessions: int = 2000
-    greeting: int = 128  # connections whose header is not complete; the oldest goes first
+    greeting: int = 128  # connections whose header is not complete; of more, the oldest goes …
+    greeting_s: float = 0.5  # … if it has been silent this long
 
 
 def quote(value: str) -> str:
@@ -128,7 +130,7 @@ class Agi(LineOnlyReceiver):
     # --- what it is told ----------------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        self._house.greeting[self] = None
+        self._house.greeting[self] = self._clock.seconds()
         self._within(self._limits.header_s)
 
     def lineReceived(self, line: bytes) -> None:
@@ -331,15 +333,18 @@ class AgiFactory(ServerFactory):
     ) -> None:
         self.session = session
         self.scripts = scripts
-        self.greeting: dict[Agi, None] = {}
+        self.greeting: dict[Agi, float] = {}  # since when
         self.sessions: set[Agi] = set()
         self._clock = clock
         self._limits = limits
 
     def buildProtocol(self, addr: IAddress | None) -> Agi:
         if len(self.greeting) >= self._limits.greeting:
-            # The switch says its header at once: who has been silent longest is not the switch.
-            next(iter(self.greeting))._drop("too many connections say nothing")
+            # The switch says its header at once: who has been silent longest is not the switch. Not sooner, though:
+            # of many that come together, the last are accepted before the first is read.
+            silent, since = next(iter(self.greeting.items()))
+            if self._clock.seconds() - since > self._limits.greeting_s:
+                silent._drop("too many connections say nothing")
         return Agi(self, self._clock, self._limits)
 
     def close(self) -> None:

@@ -401,13 +401,23 @@ def test_one_caller_too_many_goes_to_his_queue_at_once(house):
     assert not house.call(asks_status).closed
 
 
-def test_silent_connections_make_room_for_one_that_speaks(house):
-    silent = [Line(house.factory) for _ in range(10)]
+def test_silent_connections_make_room_for_those_that_come_after(house):
+    silent = []
+    for _ in range(10):
+        silent.append(Line(house.factory))
+        house.clock.advance(0.4)
+    assert [line.closed for line in silent] == [True] * 8 + [False] * 2
     speaks = house.call(asks_status)
-    assert not speaks.closed
-    assert sum(line.closed for line in silent) >= 8
     speaks.says(b"200 result=6\n")
     assert house.ended == [Answer("6")]
+
+
+def test_of_many_that_come_at_once_none_is_closed_before_it_could_speak(house):
+    house.story = asks_status
+    lines = [Line(house.factory) for _ in range(10)]
+    for line in lines[:3]:
+        line.says(HEADER)
+        assert line.heard() == b"CHANNEL STATUS\n"
 
 
 def test_a_peer_that_does_not_let_go_is_let_go_of(house):
