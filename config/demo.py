@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -61,3 +62,40 @@ def fill(db: Session, now: datetime) -> dict[str, str]:
         db.add(Did(number=number, title=title, flow=flow, language=language, default_queue=queue))
     db.flush()
     return logins
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One agent's day at the desk."""
+
+    login: str
+    extension: str
+    begins: datetime
+    meal: datetime
+    ends: datetime
+
+    MEAL = timedelta(minutes=40)
+
+    def takes_calls(self, at: datetime) -> bool:
+        return self.begins <= at < self.ends and not self.meal <= at < self.meal + self.MEAL
+
+
+_ROSTER = (  # from, meal, until; on weekdays, and in even and odd weeks at the week-end
+    (time(7), time(12, 20), time(16), "wangfang", "wangfang", "lina"),
+    (time(8), time(11, 30), time(17), "lina", None, None),
+    (time(9), time(12, 45), time(18), "ann", None, None),
+    (time(12), time(15, 15), time(21), "liuyang", "liuyang", "ann"),
+)
+
+
+def shifts(day: date, zone: tzinfo) -> list[Shift]:
+    """Who is at the desk that day, and when."""
+    column = 3 if day.weekday() < 5 else 4 + day.isocalendar().week % 2
+    extensions = {login: extension for login, _, _, _, extension in _USERS}
+    found = []
+    for row in _ROSTER:
+        login, extension = row[column], extensions.get(str(row[column]))
+        if login is not None and extension is not None:
+            begins, meal, ends = (datetime.combine(day, at, zone) for at in row[:3])
+            found.append(Shift(str(login), extension, begins, meal, ends))
+    return found

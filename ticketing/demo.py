@@ -25,11 +25,10 @@ from ticketing.rows import Customer, Engine, Station, Ticket, TicketKind
 SEED = 4008
 DAYS = 365
 TICKETS = 400
-_HOURS = (1, 1, 1, 1, 1, 2, 6, 22, 60, 85, 80, 55, 30, 50, 70, 75, 60, 40, 20, 12, 8, 5, 3, 2)  # calls by local hour
+_HOURS = (0, 0, 0, 0, 0, 0, 0, 22, 60, 85, 80, 55, 30, 50, 70, 75, 60, 40, 20, 12, 8, 0, 0, 0)  # calls by local hour
 _WEEKDAYS = (1.25, 1.1, 1.0, 1.0, 0.95, 0.55, 0.35)  # Monday first
 _MONTHS = (0.8, 0.6, 1.0, 1.0, 1.1, 1.35, 1.1, 1.0, 1.15, 1.2, 1.0, 0.9)  # harvests in June and in autumn; the New Year
 _KINDS = ((TicketKind.REPAIR, 40), (TicketKind.INQUIRY, 25), (TicketKind.FOLLOW_UP, 18), (TicketKind.COMPLAINT, 10))
-_AGENTS = ("wangfang", "lina", "liuyang")
 
 
 def fill(db: Session, settings: Settings, now: datetime) -> dict[str, str]:
@@ -242,7 +241,7 @@ class _Year:
             kind, (subject, notes, fields, done) = TicketKind.INQUIRY, self._inquiry(english)
         if kind is TicketKind.REPAIR:
             fields["place"] = caller.region.replace(" ", "") + ("" if english else chance.choice(words.TOWNS) + "镇")
-        by = "ann" if english else chance.choice(_AGENTS)
+        by = self.who(at, english)
         called = kind is not TicketKind.FOLLOW_UP
         ticket = tickets.open_ticket(
             self.db,
@@ -271,7 +270,9 @@ class _Year:
                 tickets.note(
                     self.db,
                     ticket,
-                    "Station has called back." if by == "ann" else "服务站已联系用户，约定上门时间。",
+                    "Station has called back."
+                    if ticket.customer and ticket.customer.language == "en"
+                    else "服务站已联系用户，约定上门时间。",
                     by=by,
                     now=at + (closed - at) / 3,
                 )
@@ -282,6 +283,12 @@ class _Year:
             state = chance.choice(("open", "waiting"))
             later = min(at + timedelta(minutes=9), self.now)
             tickets.change(self.db, ticket, version=ticket.version, by=by, now=later, due_at=due, state=state)
+
+    def who(self, at: datetime, english: bool) -> str:
+        """The agent who took it; Ann Meyer where English is spoken and she is there."""
+        local = at.astimezone(self.centre.zone)
+        there = [shift.login for shift in house.shifts(local.date(), self.centre.zone) if shift.takes_calls(local)]
+        return "ann" if english and "ann" in there else self.chance.choice(there)
 
     def sent(self, caller: Customer) -> int | None:
         province = caller.region.split(" ")[0]
