@@ -112,7 +112,7 @@ async def place(
         raise BadInput(f"{caller!r} is not a caller's number")
     telephone = Telephone(settings)
     try:
-        target = await asyncio.to_thread(_listening, settings, telephone.host)
+        target = await asyncio.to_thread(listening, settings, telephone.host)
         async with telephone:
             if say is not None:
                 await asyncio.to_thread(telephone.load_speech, say)
@@ -333,7 +333,7 @@ class _Call:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _listening(settings: Settings, host: str) -> str:
+def listening(settings: Settings, host: str) -> str:
     """The switch's SIP address, having asked it for a sign of life. SwitchDeaf."""
     switch = settings.switch
     target = (switch.host if switch.sip_bind in ("", "0.0.0.0") else switch.sip_bind, switch.sip_port)
