@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, select
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -48,7 +48,12 @@ def append(db: Session, facts: Sequence[Fact], source: str) -> list[Fact]:
         for fact in facts
     ]
     dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(LedgerRow).on_conflict_do_nothing(index_elements=["key"]).returning(LedgerRow.key)
+    # The table, not the class: SQLAlchemy's bulk insert of objects costs half as much again.
+    insert = (
+        dialect.insert(cast(Table, LedgerRow.__table__))
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(LedgerRow.key)
+    )
     fresh = set(db.execute(insert, rows).scalars())
     new: list[Fact] = []
     for fact, row in zip(facts, rows, strict=True):
