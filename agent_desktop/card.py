@@ -30,7 +30,7 @@ class CallFacts:
     call_id: str
     state: str
     direction: str
-    number: str  # E.164, or as it arrived: hostile
+    number: str  # E.164, or as it arrived: hostile; empty where it is withheld
     name: str  # as it arrived: hostile
     queue: str  # its title in the reader's language
     agent: str
@@ -164,7 +164,7 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
         raise NotFound(f"call {call_id}")
     queues = {queue.name: queue for queue in db.scalars(select(Queue))}
     titles = {queue.name: queue.title(language) for queue in queues.values()}
-    found = customers.by_number(db, call.caller_number) if call.caller_number else []
+    found = customers.by_number(db, _number(call)) if _number(call) else []
     person, others = _people(db, call, found)
     phones = _phones(db, [*others, person] if person else others)
     counted = _counts(db, [customer.id for customer in others])
@@ -213,6 +213,11 @@ def due(db: Session, login: str, now: datetime, limit: int = 20) -> list[tuple[T
     return [(_ticket_line(ticket, ends, now), name or "") for ticket, name in rows]
 
 
+def _number(call: Call) -> str:
+    """Without the words that carriers send in place of a withheld number: they are nobody's number."""
+    return call.caller_number if any(char.isdigit() for char in call.caller_number) else ""
+
+
 def _kind(call: Call, queue: Queue | None) -> str:
     if call.wished_kind in set(TicketKind):
         return call.wished_kind
@@ -225,7 +230,7 @@ def _call_facts(call: Call, titles: dict[str, str]) -> CallFacts:
         call_id=call.call_id,
         state=call.state,
         direction=call.direction,
-        number=call.caller_number,
+        number=_number(call),
         name=call.caller_name,
         queue=titles.get(call.queue or "", call.queue or ""),
         agent=call.agent or "",
@@ -404,7 +409,7 @@ def _ticket_line(ticket: Ticket, ends: dict[int, str], now: datetime) -> TicketL
 
 
 def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[str, str]) -> list[PastCall]:
-    whose = [Call.caller_number == call.caller_number] if call.caller_number else []
+    whose = [Call.caller_number == call.caller_number] if _number(call) else []
     if customer_id is not None:
         whose.append(Call.customer_id == customer_id)
     if not whose:
