@@ -125,6 +125,8 @@ class Agi(LineOnlyReceiver):
         self._waiting: Deferred[Answer] | None = None
         self._usage: list[str] | None = None
         self._alarm: Alarm | None = None
+        self._rings_at = 0.0
+        self._deadline: float | None = None
         self._end: Alarm | None = None
 
     # --- what it is told ----------------------------------------------------------------------------------------
@@ -226,9 +228,25 @@ class Agi(LineOnlyReceiver):
         return cast(Transport, self.transport)
 
     def _within(self, seconds: float | None) -> None:
-        if self._alarm is not None and self._alarm.active():
+        """Something must happen within so many seconds from now; None: nothing more is awaited."""
+        now = self._clock.seconds()
+        self._deadline = None if seconds is None else now + seconds
+        if self._alarm is not None and (self._deadline is None or self._deadline < self._rings_at):
             self._alarm.cancel()
-        self._alarm = None if seconds is None else self._clock.callLater(seconds, self._time_is_up)
+            self._alarm = None
+        if self._alarm is None and seconds is not None:
+            # A deadline moves with every command. The alarm does not: it rings early and is set anew then.
+            self._rings_at = now + seconds
+            self._alarm = self._clock.callLater(seconds, self._rings)
+
+    def _rings(self) -> None:
+        self._alarm = None
+        if self._deadline is not None:
+            left_s = self._deadline - self._clock.seconds()
+            if left_s > 0:
+                self._within(left_s)
+            else:
+                self._time_is_up()
 
     def _time_is_up(self) -> None:
         if not self._begun:
