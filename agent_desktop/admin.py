@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
@@ -10,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from agent_desktop.desktop import Reading
+from agent_desktop.desktop import Id, Reading
 from agent_desktop.i18n import LANGUAGES
 from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
@@ -56,7 +55,7 @@ def create_user(
     """A new account with a password made here, shown this once."""
     if role not in set(Role) or language not in LANGUAGES:
         raise BadInput(f"{role} {language}")
-    password = secrets.token_urlsafe(12)
+    password = people.new_password()
     with page.database.write() as db:
         made = people.create_user(
             db, login, name, role, password, now(), language=language, extension=extension.strip() or None
@@ -65,7 +64,7 @@ def create_user(
         return _list(page, db, made, password)
 
 
-def changeable_user(db: Reading, user_id: int) -> User:
+def changeable_user(db: Reading, user_id: Id) -> User:
     user = db.get(User, user_id)
     if user is None:
         raise NotFound(f"user {user_id}")
@@ -88,7 +87,7 @@ def set_active(page: PageHere, user: UserHere, active: Annotated[bool, Form()]) 
 @router.post("/admin/users/{user_id}/password", dependencies=[allow("users")])
 def set_password(page: PageHere, user: UserHere) -> HTMLResponse:
     """A new password, shown this once; the user's sessions end."""
-    password = secrets.token_urlsafe(12)
+    password = people.new_password()
     with page.database.write() as db:
         people.set_password(db, user, password, now())
     page.desktop.sockets.look()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from agent_desktop import calls
-from agent_desktop.desktop import Reading
+from agent_desktop.desktop import LARGEST_ID, Id, Reading
 from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter.database import now
@@ -26,11 +26,11 @@ HISTORY = 50
 router = APIRouter()
 
 
-def readable_customer(page: PageHere, db: Reading, customer_id: int) -> Customer:
+def readable_customer(page: PageHere, db: Reading, customer_id: Id) -> Customer:
     return customers.load_customer(db, customer_id, page.user)
 
 
-def readable_engine(page: PageHere, db: Reading, engine_id: int) -> Engine:
+def readable_engine(page: PageHere, db: Reading, engine_id: Id) -> Engine:
     return engines.load_engine(db, engine_id, page.user)
 
 
@@ -44,7 +44,7 @@ def list_customers(
     db: Reading,
     q: Annotated[str, Query(max_length=100)] = "",
     kind: Annotated[str, Query(max_length=12)] = "",
-    before: Annotated[int | None, Query(le=2**53)] = None,
+    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
 ) -> HTMLResponse:
     """What is searched by any of its words, or the newest."""
     rows = select(Customer).options(selectinload(Customer.phones), selectinload(Customer.engines))
@@ -118,7 +118,7 @@ def show_customer(page: PageHere, db: Reading, customer: CustomerHere) -> HTMLRe
 @router.post("/customers/{customer_id}", dependencies=[allow("customers.write")])
 def change_customer(
     page: PageHere,
-    customer_id: int,
+    customer_id: Id,
     name: Annotated[str, Form(max_length=200)],
     kind: Annotated[str, Form(max_length=20)],
     region: Annotated[str, Form(max_length=200)] = "",
@@ -134,10 +134,10 @@ def change_customer(
 @router.post("/customers/{customer_id}/phones", dependencies=[allow("customers.write")])
 def change_phones(
     page: PageHere,
-    customer_id: int,
+    customer_id: Id,
     number: Annotated[str, Form(max_length=60)] = "",
     label: Annotated[str, Form(max_length=20)] = "",
-    remove: Annotated[int | None, Form()] = None,
+    remove: Annotated[int | None, Form(ge=1, le=LARGEST_ID)] = None,
 ) -> Response:
     """Add a number (or confirm one that was a maybe), or take one off."""
     centre = page.settings.centre

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
-from fastapi import Depends
+from fastapi import Depends, Path
 from jinja2 import Environment
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from agent_desktop.live import Hub
     from agent_desktop.metrics import Metrics
     from agent_desktop.sockets import Sockets
+
+LARGEST_ID = 2**31 - 1  # what an id column holds in PostgreSQL
+Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 Health = Callable[[], dict[str, tuple[bool, str]]]
 

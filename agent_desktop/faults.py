@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from agent_desktop.desktop import desktop_of
@@ -122,6 +122,11 @@ def install(app: FastAPI) -> None:
     def entered(request: Request, fault: RequestValidationError) -> Response:
         fields = "; ".join(f"{error['loc'][-1]}: {error['msg']}" for error in fault.errors())
         return answer(request, BadInput(fields))
+
+    @app.exception_handler(DataError)
+    def unstorable(request: Request, fault: DataError) -> Response:
+        log.warning("%s %s: %s", request.method, request.url.path, fault.orig)
+        return answer(request, BadInput())
 
     @app.exception_handler(OperationalError)
     def database(request: Request, fault: OperationalError) -> Response:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent_desktop.desktop import Reading
+from agent_desktop.desktop import LARGEST_ID, Id, Reading
 from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from callcenter.database import now
@@ -27,7 +27,7 @@ OPEN = (TicketState.OPEN.value, TicketState.WAITING.value)
 router = APIRouter()
 
 
-def readable_ticket(page: PageHere, db: Reading, ticket_id: int) -> Ticket:
+def readable_ticket(page: PageHere, db: Reading, ticket_id: Id) -> Ticket:
     return tickets.load_ticket(db, ticket_id, page.user)
 
 
@@ -42,7 +42,7 @@ def list_tickets(
     kind: Annotated[str, Query(max_length=12)] = "",
     owner: Annotated[str, Query(max_length=40)] = "",
     late: bool = False,
-    before: Annotated[int | None, Query(le=2**53)] = None,
+    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
 ) -> HTMLResponse:
     """``state`` is one state, or undone (open and waiting), or all."""
     states = {"undone": OPEN, "all": ()}.get(state, (state,))
@@ -96,7 +96,7 @@ def _show(
 
 
 @router.post("/tickets/{ticket_id}", dependencies=[allow("tickets.write")])
-def change_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
+def change_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     """The whole form of an open ticket; ``version`` is what the changer was looking at."""
     due = sent.get("due_at", "")
     return _step(
@@ -119,13 +119,13 @@ def change_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
 
 
 @router.post("/tickets/{ticket_id}/note", dependencies=[allow("tickets.write")])
-def note_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
+def note_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
     return _step(page, ticket_id, lambda db, ticket: tickets.note(db, ticket, words, by=page.user.login, now=now()))
 
 
 @router.post("/tickets/{ticket_id}/close", dependencies=[allow("tickets.write")])
-def close_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
+def close_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
     return _step(
         page, ticket_id, lambda db, ticket: tickets.close(db, ticket, by=page.user.login, now=now(), text=words)
@@ -133,14 +133,14 @@ def close_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
 
 
 @router.post("/tickets/{ticket_id}/reopen", dependencies=[allow("tickets.write")])
-def reopen_ticket(page: PageHere, ticket_id: int, sent: SentForm) -> Response:
+def reopen_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
     return _step(
         page, ticket_id, lambda db, ticket: tickets.reopen(db, ticket, by=page.user.login, now=now(), text=words)
     )
 
 
-def _step(page: Page, ticket_id: int, step: Callable[[Session, Ticket], Ticket], typed: str = "") -> Response:
+def _step(page: Page, ticket_id: Id, step: Callable[[Session, Ticket], Ticket], typed: str = "") -> Response:
     """Take the step and show the ticket; what is incomplete is shown at its field and nothing is saved."""
     try:
         with page.database.write() as db:

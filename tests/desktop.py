@@ -18,9 +18,11 @@ import tests.tables  # noqa: F401
 from agent_desktop.app import create_app
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
+from callcenter.events import AgentAnswered, AgentRung, Fact, LegEnded, LegStarted, QueueJoined
 from config import people, queues
 from config.people import Role, User
 from config.settings import Settings
+from cti import projection
 from tests.ports import free_port
 from tests.waiting import wait_until
 
@@ -120,3 +122,56 @@ def served(desk: Desk) -> Iterator[Desk]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "uvicorn did not stop"
+
+
+def tell(desk: Desk, *facts: Fact) -> None:
+    """Facts as the switch tells them: recorded in one transaction, then published."""
+    with desk.database.write() as db:
+        told = projection.record(db, list(facts), "ami")
+    for event in told:
+        desk.bus.publish(event)
+
+
+def arrival(call_id: str, *, number: str = "+8613800138000", name: str = "", queue: str = "repair") -> list[Fact]:
+    """A caller comes in and waits."""
+    at = now()
+    return [
+        LegStarted(
+            at=at,
+            switch="tel",
+            call_id=call_id,
+            leg_id=call_id,
+            channel="PJSIP/trunk-1",
+            context="from-trunk",
+            did="4008",
+            caller_number=number,
+            caller_name=name,
+            language="zh",
+        ),
+        QueueJoined(at=at, switch="tel", call_id=call_id, leg_id=call_id, queue=queue, position=1),
+    ]
+
+
+def ringing(call_id: str, agent: str = "1001", queue: str = "repair") -> Fact:
+    leg = f"{call_id}9"
+    return AgentRung(
+        at=now(), switch="tel", call_id=call_id, leg_id=leg, caller_leg_id=call_id, queue=queue, agent=agent
+    )
+
+
+def answer(call_id: str, agent: str = "1001", queue: str = "repair") -> Fact:
+    return AgentAnswered(
+        at=now(),
+        switch="tel",
+        call_id=call_id,
+        leg_id=f"{call_id}9",
+        queue=queue,
+        agent=agent,
+        wait_s=3,
+        ring_s=2,
+    )
+
+
+def hang_up(call_id: str) -> list[Fact]:
+    at = now()
+    return [LegEnded(at=at, switch="tel", call_id=call_id, leg_id=leg, cause=16) for leg in (f"{call_id}9", call_id)]

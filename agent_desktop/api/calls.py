@@ -12,7 +12,7 @@ from agent_desktop import calls
 from agent_desktop.api import shapes
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.shapes import Limit, Listed
-from agent_desktop.desktop import DesktopHere, Reading
+from agent_desktop.desktop import LARGEST_ID, DesktopHere, Reading
 from callcenter import phone
 from callcenter.errors import BadInput
 from cti.rows import Call
@@ -30,7 +30,7 @@ def list_calls(
     queue: Annotated[str, Query(max_length=40)] = "",
     agent: Annotated[str, Query(max_length=10)] = "",
     number: Annotated[str, Query(max_length=40)] = "",
-    customer_id: int | None = None,
+    customer_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
     started_from: datetime | None = None,
     started_to: datetime | None = None,
     before: Annotated[str, Query(max_length=180)] = "",

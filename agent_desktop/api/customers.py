@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 from agent_desktop.api import shapes
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.shapes import Limit, Listed
-from agent_desktop.desktop import DesktopHere, Reading
+from agent_desktop.desktop import LARGEST_ID, DesktopHere, Id, Reading
 from callcenter import phone
 from callcenter.database import now
 from ticketing import customers, engines, search
@@ -29,7 +29,7 @@ def list_customers(
     q: Annotated[str, Query(max_length=100, description="Name, pinyin, initials or number; likeliest first.")] = "",
     number: Annotated[str, Query(max_length=40, description="Exactly this number, as a caller shows it.")] = "",
     kind: Annotated[str, Query(max_length=12)] = "",
-    before: Annotated[int | None, Query(le=2**53)] = None,
+    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
     limit: Limit = 50,
 ) -> Listed[shapes.Customer]:
     centre = desktop.settings.centre
@@ -57,7 +57,7 @@ def list_customers(
 
 
 @router.get("/customers/{customer_id}", dependencies=[right("customers")], tags=["customers"], summary="One customer")
-def read_customer(db: Reading, user: TokenUser, customer_id: int) -> shapes.Customer:
+def read_customer(db: Reading, user: TokenUser, customer_id: Id) -> shapes.Customer:
     return shapes.Customer.model_validate(customers.load_customer(db, customer_id, user))
 
 
@@ -94,7 +94,7 @@ def create_customer(desktop: DesktopHere, sent: shapes.NewCustomer) -> shapes.Cu
     summary="Change a customer",
 )
 def change_customer(
-    desktop: DesktopHere, user: TokenUser, customer_id: int, sent: shapes.ChangedCustomer
+    desktop: DesktopHere, user: TokenUser, customer_id: Id, sent: shapes.ChangedCustomer
 ) -> shapes.Customer:
     changes = {name: value for name, value in sent.model_dump(exclude_unset=True).items() if value is not None}
     with desktop.database.write() as db:
@@ -106,8 +106,8 @@ def change_customer(
 def list_engines(
     db: Reading,
     serial: Annotated[str, Query(max_length=40, description="The whole serial number or its end, four at least.")] = "",
-    customer_id: int | None = None,
-    before: Annotated[int | None, Query(le=2**53)] = None,
+    customer_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
+    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
     limit: Limit = 50,
 ) -> Listed[shapes.Engine]:
     if serial:
@@ -128,7 +128,7 @@ def list_engines(
 @router.get(
     "/engines/{engine_id}", dependencies=[right("engines")], tags=["engines"], summary="One engine with its warranty"
 )
-def read_engine(desktop: DesktopHere, db: Reading, user: TokenUser, engine_id: int) -> shapes.WholeEngine:
+def read_engine(desktop: DesktopHere, db: Reading, user: TokenUser, engine_id: Id) -> shapes.WholeEngine:
     engine = engines.load_engine(db, engine_id, user)
     today = now().astimezone(desktop.settings.centre.zone).date()
     warranty = shapes.Warranty.model_validate(engines.warranty(engine, today))

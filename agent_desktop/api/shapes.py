@@ -8,6 +8,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent_desktop.desktop import LARGEST_ID
+
+Reference = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at once.")]
 
 
@@ -92,10 +95,10 @@ class WholeTicket(Ticket):
 class NewTicket(Sent):
     kind: str
     subject: str = Field(max_length=200)
-    customer_id: int | None = None
-    engine_id: int | None = None
+    customer_id: Reference | None = None
+    engine_id: Reference | None = None
     call_id: str | None = Field(None, max_length=150)
-    station_id: int | None = None
+    station_id: Reference | None = None
     fields: dict[str, Any] = {}
     notes: str = Field("", max_length=20_000)
     urgent: bool | None = None
@@ -104,15 +107,17 @@ class NewTicket(Sent):
 
 
 class ChangedTicket(Sent):
-    version: int = Field(description="The version that was looked at; 409 if somebody has changed the ticket since.")
+    version: int = Field(
+        ge=0, le=LARGEST_ID, description="The version that was looked at; 409 if somebody has changed the ticket since."
+    )
     subject: str | None = Field(None, max_length=200)
     state: str | None = None
     urgent: bool | None = None
     owner: str | None = Field(None, max_length=40)
     due_at: datetime | None = None
-    customer_id: int | None = None
-    engine_id: int | None = None
-    station_id: int | None = None
+    customer_id: Reference | None = None
+    engine_id: Reference | None = None
+    station_id: Reference | None = None
     call_id: str | None = Field(None, max_length=150)
     fields: dict[str, Any] | None = None
 

@@ -13,7 +13,7 @@ from agent_desktop.api import shapes
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.calls import aware
 from agent_desktop.api.shapes import Limit, Listed
-from agent_desktop.desktop import Desktop, DesktopHere, Reading
+from agent_desktop.desktop import LARGEST_ID, Desktop, DesktopHere, Id, Reading
 from callcenter.database import now
 from config.people import User
 from ticketing import tickets
@@ -30,7 +30,7 @@ def list_tickets(
     kind: Annotated[str, Query(max_length=12)] = "",
     owner: Annotated[str, Query(max_length=40)] = "",
     late: bool = False,
-    before: Annotated[int | None, Query(le=2**53)] = None,
+    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
     limit: Limit = 50,
 ) -> Listed[shapes.Ticket]:
     found = tickets.listed(
@@ -50,7 +50,7 @@ def list_tickets(
 
 
 @router.get("/tickets/{ticket_id}", dependencies=[right("tickets")], summary="One ticket with what was done to it")
-def read_ticket(db: Reading, user: TokenUser, ticket_id: int) -> shapes.WholeTicket:
+def read_ticket(db: Reading, user: TokenUser, ticket_id: Id) -> shapes.WholeTicket:
     return shapes.WholeTicket.model_validate(tickets.load_ticket(db, ticket_id, user))
 
 
@@ -82,7 +82,7 @@ def open_ticket(desktop: DesktopHere, user: TokenUser, sent: shapes.NewTicket) -
 
 @router.patch("/tickets/{ticket_id}", dependencies=[right("tickets.write")], summary="Change an open ticket")
 def change_ticket(
-    desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: shapes.ChangedTicket
+    desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.ChangedTicket
 ) -> shapes.WholeTicket:
     changes = sent.model_dump(exclude_unset=True, exclude={"version"})
 
@@ -97,7 +97,7 @@ def change_ticket(
 
 
 @router.post("/tickets/{ticket_id}/notes", dependencies=[right("tickets.write")], summary="Add words to a ticket")
-def note_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: shapes.Words) -> shapes.WholeTicket:
+def note_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def noted(db: Session) -> Ticket:
         return tickets.note(db, tickets.load_ticket(db, ticket_id, user), sent.text, by=user.login, now=now())
 
@@ -105,7 +105,7 @@ def note_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: sha
 
 
 @router.post("/tickets/{ticket_id}/close", dependencies=[right("tickets.write")], summary="Close a ticket")
-def close_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: shapes.Words) -> shapes.WholeTicket:
+def close_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def closed(db: Session) -> Ticket:
         return tickets.close(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
 
@@ -113,7 +113,7 @@ def close_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: sh
 
 
 @router.post("/tickets/{ticket_id}/reopen", dependencies=[right("tickets.write")], summary="Open a closed ticket again")
-def reopen_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: int, sent: shapes.Words) -> shapes.WholeTicket:
+def reopen_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def reopened(db: Session) -> Ticket:
         return tickets.reopen(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
 
