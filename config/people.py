@@ -165,6 +165,7 @@ ATTEMPTS_WITHIN = timedelta(minutes=5)
 ATTEMPTS_OF_ONE_LOGIN = 10
 ATTEMPTS_OF_ONE_ADDRESS = 50
 """A whole office may stand behind one address."""
+_TURN = 0x10C1  # the name of PostgreSQL's lock around counting attempts
 
 
 def new_password() -> str:
@@ -240,6 +241,8 @@ def authenticate(database: Database, login: str, password: str, address: str, no
     """
     login = login.strip().lower()[:40]
     with database.write() as db:
+        if not database.is_sqlite:  # whose writers take turns anyway: here one counts after the other, too
+            db.execute(select(func.pg_advisory_xact_lock(_TURN)))
         throttle(db, login, address, now)
         attempt = LoginAttempt(at=now, login=login, address=address[:45])
         db.add(attempt)

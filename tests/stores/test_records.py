@@ -1,0 +1,154 @@
+"""Customers, tickets, log-ins and figures on a real PostgreSQL, where transactions truly run side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import func, select, text
+
+from callcenter.database import Base, Database
+from config import people
+from config.people import TooManyAttempts, User, WrongLogin
+from config.settings import Settings
+from cti import projection
+from cti.demo import fill_calls
+from cti.rows import Call
+from reports import today
+from tests.stores.postgresql import cluster
+from ticketing import customers, demo, engines, search, tickets
+from ticketing.rows import Ticket
+from ticketing.tickets import StaleTicket, WrongTicketState
+
+NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+AGENT = User(login="wangfang", name="王芳", role="agent")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def database(server):
+    database = Database(server)
+    database.migrate()
+    with database.write() as db:
+        demo.fill(db, Settings(), NOW)
+    fill_calls(database, Settings(), NOW)
+    yield database
+    with database.engine.begin() as connection:
+        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("13800138000", "李建国"),
+        ("ljg", "李建国"),
+        ("lijianguo", "李建国"),
+        ("MÜLLER", "Müller Baumaschinen GmbH"),
+        ("102938", "4D83 4D8325K102938"),
+        ("4d83-25k102938", "4D83 4D8325K102938"),
+    ],
+)
+def test_the_box_finds(database, typed, first):
+    with database.read() as db:
+        assert search.find(db, typed, AGENT)[0].title == first
+
+
+def test_callers_engines_and_lists_are_read_alike(database):
+    with database.read() as db:
+        [(li, level)] = customers.by_number(db, "+8613800138000")
+        assert (li.name, level) == ("李建国", "known")
+        assert engines.find(db, "102938")[0].customer_id == li.id
+        assert tickets.listed(db, User(login="x", name="x", role="guest")) == []
+        assert len(tickets.listed(db, AGENT, limit=5)) == 5
+        assert all(row.kind == "follow_up" for row in tickets.listed(db, User(login="x", name="x", role="campaign")))
+
+
+def test_figures_add_up_and_lead_to_their_calls(database):
+    zone = Settings().centre.zone
+    with database.read() as db:
+        last = db.scalar(select(func.max(Call.started_at)))
+        told = {figure.name: figure.value or 0 for figure in today.today(db, zone, last)}
+        assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"] > 0
+        assert len(today.calls_behind(db, zone, last, "answered")) == told["answered"]
+        assert sum(one.answered for one in today.by_agent(db, zone, last)) >= told["answered"]
+
+
+def test_many_who_open_at_once_get_each_a_number_of_their_own(database):
+    def open_one(_no):
+        with database.write() as db:
+            asked = {"topic": "price"}
+            return tickets.open_ticket(db, "inquiry", subject="配件价格", by="wangfang", now=NOW, fields=asked).number
+
+    with ThreadPoolExecutor(8) as many:
+        numbers = list(many.map(open_one, range(40)))
+    assert len(set(numbers)) == 40
+    assert sorted(int(number[-4:]) for number in numbers) == list(range(1, 41))
+
+
+def test_of_eight_who_save_at_once_one_wins_and_seven_are_told(database):
+    with database.write() as db:
+        asked = {"topic": "price"}
+        ticket = tickets.open_ticket(db, "inquiry", subject="配件价格", by="wangfang", now=NOW, fields=asked)
+
+    def save(no):
+        with database.write() as db:
+            mine = db.get(Ticket, ticket.id)
+            try:
+                tickets.change(db, mine, version=1, by=f"agent{no}", now=NOW, subject=f"标题{no}")
+            except StaleTicket as fault:
+                return list(fault.theirs)
+            return "saved"
+
+    def close(no):
+        with database.write() as db:
+            try:
+                tickets.close(db, db.get(Ticket, ticket.id), by=f"agent{no}", now=NOW)
+            except WrongTicketState:
+                return False
+            return True
+
+    def note(no):
+        with database.write() as db:
+            tickets.note(db, db.get(Ticket, ticket.id), f"备注{no}", by=f"agent{no}", now=NOW)
+
+    with ThreadPoolExecutor(8) as many:
+        saved = list(many.map(save, range(8)))
+        assert sorted(map(str, saved)) == ["['subject']"] * 7 + ["saved"]
+        list(many.map(note, range(8)))
+        assert list(many.map(close, range(8))).count(True) == 1
+    with database.read() as db:
+        entries = tickets.load_ticket(db, ticket.id, AGENT).entries
+        assert sorted(entry.version for entry in entries) == list(range(1, 12))
+
+
+def test_a_crowd_that_guesses_passwords_is_held_back(database):
+    def guess(no):
+        try:
+            people.authenticate(database, "lina", f"wrong-password-{no}", "10.6.6.6", NOW)
+        except (WrongLogin, TooManyAttempts) as fault:
+            return type(fault)
+
+    with ThreadPoolExecutor(8) as crowd:
+        tries = list(crowd.map(guess, range(40)))
+    assert tries.count(WrongLogin) == 10
+
+
+def test_the_years_rows_are_made_again_from_its_facts(database):
+    with database.read() as db:
+        before = db.execute(
+            select(Call.call_id, Call.outcome, Call.talk_ms, Call.customer_id).order_by(Call.call_id)
+        ).all()
+    projection.rebuild(database)
+    with database.read() as db:
+        after = db.execute(
+            select(Call.call_id, Call.outcome, Call.talk_ms, Call.customer_id).order_by(Call.call_id)
+        ).all()
+    assert before == after
