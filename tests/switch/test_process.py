@@ -198,6 +198,23 @@ def test_what_the_switch_writes_is_ours_to_read_and_delete(stopped, people):
     assert "ENTERQUEUE" in (stopped.settings.switch_home / "log/queue_log").read_text()
 
 
+def test_the_filters_for_an_older_asterisk_keep_as_much_away(people, monkeypatch):
+    monkeypatch.setattr(switch_, "_FILTERS_BY_NAME", (99, 0))
+    switch = Switch()
+    try:
+        switch.start()
+        witness = switch.witness()
+        people.enter_context(switch.caller(hold_s=1)).wait_over()
+        witness.wait_for("Hangup")
+        names = {event["Event"] for event in witness.events}
+        assert {"Newchannel", "Newstate", "UserEvent", "QueueCallerJoin", "QueueCallerAbandon"} <= names
+        assert not names & set(switch_.UNNEEDED_EVENTS)
+        assert all(not event["Device"].startswith("Queue:") for event in witness.heard("DeviceStateChange"))
+        witness.close()
+    finally:
+        switch.clear()
+
+
 def test_we_register_with_a_carrier_that_wants_it(people):
     switch = Switch(CALLCENTER_SWITCH__TRUNK_USER="03718888", CALLCENTER_SWITCH__TRUNK_PASSWORD="geheim;1")
     try:
