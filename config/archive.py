@@ -19,6 +19,7 @@ _NO_NETWORK = re.compile(
     r"|network is unreachable|could not connect|connect \(\d+",
     re.IGNORECASE,
 )
+_EXPIRED = re.compile(r"Release file .* is expired|is not valid yet", re.IGNORECASE)
 _NOT_SIGNED = re.compile(r"NO_PUBKEY|is not signed|couldn't be verified|EXPKEYSIG|BADSIG|keyring", re.IGNORECASE)
 
 
@@ -155,6 +156,8 @@ def reason(said: str, suite: str) -> str:
         return "the disk is full"
     if _NO_NETWORK.search(said):
         return "the mirror named in the machine's apt sources does not answer; is there a network?"
+    if _EXPIRED.search(said):
+        return f"what the mirror says of Debian {suite} is out of date, or this machine's clock is wrong"
     if _NOT_SIGNED.search(said):
         return f"the signature of Debian {suite} cannot be checked; install the package debian-archive-keyring"
     return fault

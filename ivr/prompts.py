@@ -182,7 +182,7 @@ class _Voices:
         speech = (*_ESPEAK, "en-us+f3")
         if language == "zh":
             text, speech = pinyin(text), (*_ESPEAK, "cmn-latn-pinyin+f3")
-        elif self._flite:
+        elif self._flite or self._kept(*_FLITE, text).is_file():
             speech = _FLITE
         kept = self._kept(*speech, text)
         if not kept.is_file():

@@ -138,6 +138,7 @@ def test_a_named_switch_that_is_not_there_is_said_so(tmp_path):
     [
         ("Err:1 http://m.example/debian testing InRelease\n  Temporary failure resolving 'm.example'", "network"),
         ("W: GPG error: testing InRelease: The following signatures couldn't be verified: NO_PUBKEY 0E98", "signature"),
+        ("E: Release file for http://m.example/InRelease is expired (invalid since 15d 20h).", "clock is wrong"),
         ("E: Write error - write (28: No space left on device)", "disk is full"),
         ("E: Unable to locate package asterisk", "Unable to locate package asterisk"),
     ],
