@@ -162,9 +162,9 @@ _NOBODY = PASSWORDS.hash(secrets.token_hex(16))  # what an unknown login is chec
 _PASSWORD_LENGTH = range(10, 129)
 
 ATTEMPTS_WITHIN = timedelta(minutes=5)
-ATTEMPTS_OF_ONE_LOGIN = 10
-ATTEMPTS_OF_ONE_ADDRESS = 50
-"""A whole office may stand behind one address."""
+ATTEMPTS_HERE = 10  # at one login from one address: the colleague at the next desk cannot lock anybody out
+ATTEMPTS_OF_ONE_LOGIN = 50
+ATTEMPTS_OF_ONE_ADDRESS = 50  # behind which a whole office may stand
 _TURN = 0x10C1  # the name of PostgreSQL's lock around counting attempts
 
 
@@ -239,7 +239,7 @@ def authenticate(database: Database, login: str, password: str, address: str, no
     In transactions of its own: the attempt is on record before the password is looked at, so that neither a rollback
     nor a thousand attempts at once get past the limit, and no transaction is open while the hash is computed.
     """
-    login = login.strip().lower()[:40]
+    login = "".join(char for char in login if char.isprintable()).strip().lower()[:40]
     with database.write() as db:
         if not database.is_sqlite:  # whose writers take turns anyway: here one counts after the other, too
             db.execute(select(func.pg_advisory_xact_lock(_TURN)))
@@ -253,7 +253,7 @@ def authenticate(database: Database, login: str, password: str, address: str, no
     with database.write() as db:
         db.execute(delete(LoginAttempt).where(LoginAttempt.login == login))
         if PASSWORDS.check_needs_rehash(user.password_hash):
-            db.execute(update(User).where(User.id == user.id).values(password_hash=PASSWORDS.hash(password)))
+            db.execute(update(User).where(User.id == user.id).values(password_hash=PASSWORDS.hash(_bytes(password))))
     return user
 
 
@@ -261,11 +261,13 @@ def throttle(db: Session, login: str, address: str, now: datetime) -> None:
     """TooManyAttempts while this login, or this address, has failed too often of late."""
     since = now - ATTEMPTS_WITHIN
     db.execute(delete(LoginAttempt).where(LoginAttempt.at <= since))
-    for column, value, limit in (
-        (LoginAttempt.login, login, ATTEMPTS_OF_ONE_LOGIN),
-        (LoginAttempt.address, address[:45], ATTEMPTS_OF_ONE_ADDRESS),
+    of_login, of_address = LoginAttempt.login == login, LoginAttempt.address == address[:45]
+    for whose, limit in (
+        (of_login & of_address, ATTEMPTS_HERE),
+        (of_login, ATTEMPTS_OF_ONE_LOGIN),
+        (of_address, ATTEMPTS_OF_ONE_ADDRESS),
     ):
-        newest = select(LoginAttempt.at).where(column == value).order_by(LoginAttempt.at.desc())
+        newest = select(LoginAttempt.at).where(whose).order_by(LoginAttempt.at.desc())
         # The limit is met while the limit-th newest attempt is still of late.
         at = db.scalar(newest.offset(limit - 1).limit(1))
         if at is not None:
@@ -275,12 +277,17 @@ def throttle(db: Session, login: str, address: str, now: datetime) -> None:
 def _hashed(login: str, password: str) -> str:
     if len(password) not in _PASSWORD_LENGTH or len(set(password)) == 1 or login in password.lower():
         raise WeakPassword
-    return PASSWORDS.hash(password)
+    return PASSWORDS.hash(_bytes(password))
+
+
+def _bytes(password: str) -> bytes:
+    """A form may send what is no text; it is no password then, but no fault of ours either."""
+    return password.encode("utf-8", "surrogatepass")
 
 
 def _fits(hashed: str, password: str) -> bool:
     try:
-        return PASSWORDS.verify(hashed, password[: _PASSWORD_LENGTH.stop])
+        return PASSWORDS.verify(hashed, _bytes(password[: _PASSWORD_LENGTH.stop]))
     except (VerificationError, InvalidHashError):
         return False
 

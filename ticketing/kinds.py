@@ -9,6 +9,7 @@ from typing import Any
 
 from callcenter.errors import BadInput
 from ticketing.rows import TicketKind
+from ticketing.text import clean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +264,7 @@ def _read(field: Field, text: str) -> Any:
         case "tick":
             return True
         case _:
-            clean = "".join(char for char in text if char.isprintable() or char in "\n\t")
-            if len(clean) > field.longest:
+            kept = clean(text)
+            if not kept or len(kept) > field.longest:
                 raise ValueError(text)
-            return clean
+            return kept

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callcenter.database import Base
 
+IDS = range(1, 2**31)
+"""What an id can be; a larger number is nobody's, and no database is asked for it."""
+
 
 class CustomerKind(StrEnum):
     OEM = "oem"  # 整车企业

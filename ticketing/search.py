@@ -14,6 +14,7 @@ from callcenter import phone
 from config.people import User, may
 from ticketing import engines, pinyin, tickets
 from ticketing.rows import Customer, Engine, Phone, Ticket
+from ticketing.text import line
 
 LONGEST = 100
 
@@ -32,7 +33,7 @@ class Hit:
 
 def find(db: Session, text: str, user: User, limit: int = 20, country: str = "CN", area_code: str = "") -> list[Hit]:
     """What this user may see of it, the likeliest first, each record once."""
-    said = " ".join(text[:LONGEST].split())
+    said = line(text[:LONGEST])
     if not said:
         return []
     best: dict[tuple[str, int], Hit] = {}

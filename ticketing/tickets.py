@@ -11,17 +11,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
 
+from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import TicketChanged
 from config.people import User, may
 from ticketing import engines
 from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked, form_of
-from ticketing.rows import Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
+from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
+from ticketing.text import clean, line
 
 _OPEN = (TicketState.OPEN.value, TicketState.WAITING.value)
 _CHANGEABLE = frozenset(
     {"subject", "urgent", "owner", "due_at", "customer_id", "engine_id", "station_id", "call_id", "fields", "state"}
 )
+
+
+_POINTS_TO: dict[str, tuple[type[Base], Fault]] = {
+    "customer_id": (Customer, Fault("没有这个客户", "There is no such customer")),
+    "engine_id": (Engine, Fault("没有这台发动机", "There is no such engine")),
+    "station_id": (Station, Fault("没有这个服务站", "There is no such station")),
+}
 
 
 class WrongTicketState(CallCenterError):
@@ -70,7 +79,7 @@ def open_ticket(
     """
     form = form_of(kind)
     answers, faults = checked(form, fields or {})
-    subject = _clean(subject)
+    subject = line(subject)
     if not subject:
         faults["subject"] = MISSING
     elif len(subject) > 200:
@@ -79,12 +88,8 @@ def open_ticket(
         faults["customer"] = Fault("请选择或新建客户", "Choose or create the customer")
     if form.needs_engine and engine_id is None and not answers.get("serial"):
         faults["engine"] = Fault("请选择发动机或填写机号", "Choose the engine or enter its serial number")
-    if customer_id is not None and db.get(Customer, customer_id) is None:
-        faults["customer"] = Fault("没有这个客户", "There is no such customer")
-    if engine_id is not None and db.get(Engine, engine_id) is None:
-        faults["engine"] = Fault("没有这台发动机", "There is no such engine")
-    if station_id is not None and db.get(Station, station_id) is None:
-        faults["station"] = Fault("没有这个服务站", "There is no such station")
+    named = {"customer_id": customer_id, "engine_id": engine_id, "station_id": station_id, "owner": owner}
+    faults |= _unknown(db, named | {"call_id": call_id})
     if faults:
         raise TicketIncomplete(faults)
     if engine_id is None and answers.get("serial"):
@@ -96,7 +101,7 @@ def open_ticket(
         state=TicketState.OPEN.value,
         urgent=form.urgent if urgent is None else urgent,
         subject=subject,
-        notes=_clean(notes, 20_000),
+        notes=_words(notes),
         fields=answers,
         customer_id=customer_id,
         engine_id=engine_id,
@@ -137,7 +142,9 @@ def visible(user: User) -> ColumnElement[bool]:
 def load_ticket(db: Session, ticket_id: int, user: User) -> Ticket:
     """With customer, engine and entries; NotFound where the user may not see it."""
     whole = (selectinload(Ticket.customer), selectinload(Ticket.engine), selectinload(Ticket.entries))
-    ticket = db.scalar(select(Ticket).where(Ticket.id == ticket_id, visible(user)).options(*whole))
+    ticket = None
+    if ticket_id in IDS:
+        ticket = db.scalar(select(Ticket).where(Ticket.id == ticket_id, visible(user)).options(*whole))
     if ticket is None:
         raise NotFound(f"ticket {ticket_id}")
     return ticket
@@ -157,14 +164,14 @@ def listed(
     """The newest tickets this user may see; ``late_at`` keeps those past due by then; page on with ``below_id``."""
     rows = select(Ticket).where(visible(user)).options(selectinload(Ticket.customer), selectinload(Ticket.engine))
     if states:
-        rows = rows.where(Ticket.state.in_(states))
+        rows = rows.where(Ticket.state.in_([line(state) for state in states]))
     if kind:
-        rows = rows.where(Ticket.kind == kind)
+        rows = rows.where(Ticket.kind == line(kind))
     if owner:
-        rows = rows.where(Ticket.owner == owner)
+        rows = rows.where(Ticket.owner == line(owner))
     if late_at is not None:
         rows = rows.where(Ticket.state.in_(_OPEN), Ticket.due_at < late_at)
-    if below_id is not None:
+    if below_id is not None and below_id in IDS:
         rows = rows.where(Ticket.id < below_id)
     return db.scalars(rows.order_by(Ticket.id.desc()).limit(min(limit, 500))).all()
 
@@ -191,7 +198,7 @@ def nudge(ticket: Ticket) -> TicketChanged:
 
 def note(db: Session, ticket: Ticket, text: str, *, by: str, now: datetime) -> Ticket:
     """Add words; no version is needed, for nobody's words are replaced. A closed ticket takes notes too."""
-    words = _clean(text, 20_000)
+    words = _words(text)
     if not words:
         raise TicketIncomplete({"notes": MISSING})
     return _step(db, ticket, "noted", by, now, text=words)
@@ -213,7 +220,7 @@ def change(db: Session, ticket: Ticket, *, version: int, by: str, now: datetime,
         if ticket.state not in _OPEN:
             raise WrongTicketState(ticket.number)
         _refuse_stale(ticket, version)
-        new = _values(ticket, changes)
+        new = _values(db, ticket, changes)
         differing = {name: value for name, value in new.items() if getattr(ticket, name) != value}
         if not differing:
             return ticket
@@ -227,14 +234,14 @@ def change(db: Session, ticket: Ticket, *, version: int, by: str, now: datetime,
 def close(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "") -> Ticket:
     """WrongTicketState if a colleague was faster."""
     values = {"state": TicketState.CLOSED.value, "closed_at": now}
-    return _step(db, ticket, "closed", by, now, text=_clean(text, 20_000), values=values, only_from=_OPEN)
+    return _step(db, ticket, "closed", by, now, text=_words(text), values=values, only_from=_OPEN)
 
 
 def reopen(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "") -> Ticket:
     """Open a closed ticket again, with its promise counted from now; WrongTicketState if it is open."""
     values = {"state": TicketState.OPEN.value, "closed_at": None, "due_at": now + form_of(ticket.kind).due}
     only_from = (TicketState.CLOSED.value,)
-    return _step(db, ticket, "reopened", by, now, text=_clean(text, 20_000), values=values, only_from=only_from)
+    return _step(db, ticket, "reopened", by, now, text=_words(text), values=values, only_from=only_from)
 
 
 def _step(
@@ -282,11 +289,11 @@ def _refuse_stale(ticket: Ticket, version: int) -> None:
         raise StaleTicket(ticket, theirs, sorted({entry.by for entry in since}))
 
 
-def _values(ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _values(db: Session, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     new = dict(changes)
-    faults: dict[str, Fault] = {}
+    faults = _unknown(db, new)
     if "subject" in new:
-        new["subject"] = _clean(str(new["subject"]))
+        new["subject"] = line(str(new["subject"]))
         if not new["subject"] or len(new["subject"]) > 200:
             faults["subject"] = MISSING if not new["subject"] else Fault("最多 200 字", "200 characters at most")
     if "fields" in new:
@@ -297,13 +304,28 @@ def _values(ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _unknown(db: Session, named: Mapping[str, Any]) -> dict[str, Fault]:
+    """What a ticket would point to but is not there."""
+    faults: dict[str, Fault] = {}
+    for name, (row, fault) in _POINTS_TO.items():
+        number = named.get(name)
+        if number is not None and (number not in IDS or db.get(row, number) is None):
+            faults[name.removesuffix("_id")] = fault
+    owner, call_id = named.get("owner") or "", named.get("call_id") or ""
+    if owner and db.scalar(select(User.id).where(User.login == line(owner))) is None:
+        faults["owner"] = Fault("没有这个用户", "There is no such user")
+    if len(call_id) > 150 or not call_id.isprintable():
+        faults["call_id"] = Fault("没有这个通话", "There is no such call")
+    return faults
+
+
 def _told(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _clean(text: str, longest: int = 1000) -> str:
-    """No control characters but line breaks; too long is said, never cut."""
-    kept = "".join(char for char in text if char.isprintable() or char in "\n\t").strip()
+def _words(text: str, longest: int = 20_000) -> str:
+    """Clean, and too long is said, never cut."""
+    kept = clean(text)
     if len(kept) > longest:
         raise TicketIncomplete({"notes": Fault(f"最多 {longest} 字", f"{longest} characters at most")})
     return kept

@@ -83,8 +83,9 @@ def test_a_customer_needs_a_name_and_a_kind_we_have(db):
     li = customer(db, "李建国")
     customers.change(db, li, NOW, name="李建军", kind="key_account", note="车队负责人")
     assert (li.name, li.pinyin, li.initials, li.kind) == ("李建军", "li jian jun", "ljj", "key_account")
-    with pytest.raises(BadInput):
-        customers.change(db, li, NOW, colour="red")
+    for wrong in ({"colour": "red"}, {"language": "xx"}, {"region": "x" * 81}, {"kind": "friend"}):
+        with pytest.raises(BadInput):
+            customers.change(db, li, NOW, **wrong)
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,33 @@ def test_a_login_and_an_extension_belong_to_one_person(database, wangfang):
 def test_after_ten_wrong_passwords_even_the_right_one_waits_and_is_told_how_long(database, wangfang):
     for second in range(10):
         with pytest.raises(WrongLogin):
-            log_in(database, "wrong-password", address=f"10.0.0.{second}", at=NOW + timedelta(seconds=second))
+            log_in(database, "wrong-password", at=NOW + timedelta(seconds=second))
     with pytest.raises(TooManyAttempts) as fault:
         log_in(database, at=NOW + timedelta(seconds=60))
     assert fault.value.wait_s == 240
     assert log_in(database, at=NOW + timedelta(seconds=301)).id == wangfang.id
+
+
+def test_a_colleague_who_guesses_locks_nobody_out_of_another_desk(database, wangfang):
+    for _ in range(10):
+        with pytest.raises(WrongLogin):
+            log_in(database, "wrong-password", address="10.0.0.8")
+    assert log_in(database, address="10.0.0.7").id == wangfang.id
+
+
+def test_many_addresses_that_try_one_login_wait_together(database, wangfang):
+    with database.write() as db:
+        db.add_all(LoginAttempt(at=NOW, login="wangfang", address=f"10.6.6.{no}") for no in range(50))
+    with pytest.raises(TooManyAttempts):
+        log_in(database)
+
+
+@pytest.mark.parametrize("hostile", ["\x00", "wang\x00fang", "\udcff", "x" * 100_000, "' OR 1=1 --", "王芳"])
+def test_hostile_words_are_a_wrong_login_and_nothing_else(database, wangfang, hostile):
+    with pytest.raises(WrongLogin):
+        log_in(database, hostile, hostile)
+    with pytest.raises(WrongLogin):
+        log_in(database, hostile)
 
 
 def test_one_address_that_tries_many_logins_waits_too(database, wangfang):
@@ -110,7 +132,7 @@ def test_one_address_that_tries_many_logins_waits_too(database, wangfang):
 def test_a_crowd_that_guesses_at_once_gets_no_more_tries_than_one(database, wangfang):
     def guess(no):
         try:
-            log_in(database, f"wrong-password-{no}", address=f"10.0.1.{no}")
+            log_in(database, f"wrong-password-{no}")
         except (WrongLogin, TooManyAttempts) as fault:
             return type(fault)
 

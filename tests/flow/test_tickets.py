@@ -26,6 +26,8 @@ def a_user(role: Role) -> User:
 @pytest.fixture
 def db(database):
     with database.write() as db:
+        for login in ("wangfang", "lina", "liuyang"):
+            db.add(User(login=login, name=login, password_hash="", role="agent", created_at=NOW))
         yield db
 
 
@@ -239,3 +241,43 @@ def test_hostile_words_are_kept_as_words(db, li):
         db, "inquiry", subject=words, by="wangfang", now=NOW, customer_id=li.id, fields={"topic": "other"}, notes=words
     )
     assert ticket.subject == "<img src=x onerror=alert(1)> =cmd|'/C calc'!A0 [31m'\"; DROP TABLE tickets"
+
+
+@pytest.mark.parametrize(
+    ("named", "field"),
+    [
+        ({"customer_id": 999}, "customer"),
+        ({"engine_id": 2**70}, "engine"),
+        ({"station_id": -1}, "station"),
+        ({"owner": "nobody"}, "owner"),
+        ({"owner": "x" * 300}, "owner"),
+        ({"owner": "\x00"}, "owner"),
+        ({"call_id": "x" * 151}, "call_id"),
+        ({"call_id": "a\nb"}, "call_id"),
+        ({"subject": " \u200b "}, "subject"),
+        ({"subject": "x" * 201}, "subject"),
+    ],
+)
+def test_what_a_ticket_points_to_must_be_there_from_the_start_and_after_a_change(db, ticket, named, field):
+    with pytest.raises(TicketIncomplete) as fault:
+        tickets.change(db, ticket, version=1, by="lina", now=NOW, **named)
+    assert list(fault.value.faults) == [field]
+    asked = {"topic": "other"}
+    with pytest.raises(TicketIncomplete) as fault:
+        tickets.open_ticket(db, "inquiry", **{"subject": "x", "by": "lina", "now": NOW, "fields": asked} | named)
+    assert list(fault.value.faults) == [field]
+    assert (ticket.version, len(ticket.entries)) == (1, 1)
+
+
+def test_spaces_of_every_kind_are_spaces_and_line_breaks_stay_in_notes(db):
+    asked = {"topic": "other"}
+    ticket = tickets.open_ticket(
+        db, "inquiry", subject="冒\u3000黑\n烟", by="lina", now=NOW, fields=asked, notes="一\r\n二\u00a0三\x07"
+    )
+    assert (ticket.subject, ticket.notes) == ("冒 黑 烟", "一\n二 三")
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**80])
+def test_an_id_no_row_can_have_is_not_found(db, number):
+    with pytest.raises(NotFound):
+        tickets.load_ticket(db, number, a_user(Role.ADMIN))

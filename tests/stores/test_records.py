@@ -61,6 +61,14 @@ def test_the_box_finds(database, typed, first):
         assert search.find(db, typed, AGENT)[0].title == first
 
 
+@pytest.mark.parametrize("typed", ["\x00", "\udcff", "%_\\", "'; DROP TABLE customers; --", "9" * 200, "🚜"])
+def test_the_box_survives_whatever_is_typed(database, typed):
+    with database.read() as db:
+        search.find(db, typed, AGENT)
+        tickets.listed(db, AGENT, states=[typed], kind=typed, owner=typed, below_id=2**40)
+        assert customers.by_number(db, "+999") == []
+
+
 def test_callers_engines_and_lists_are_read_alike(database):
     with database.read() as db:
         [(li, level)] = customers.by_number(db, "+8613800138000")
