@@ -27,7 +27,7 @@ from cti.rows import Agent, Call, SwitchRow
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 256  # messages a browser may be behind before it is told to start again
+BACKLOG = 2048  # messages a browser may be behind before it is told to start again
 COUNTS_EVERY_S = 1.0
 TICK_EVERY_S = 20.0
 CALLS_REMEMBERED = 5000
