@@ -31,7 +31,7 @@ async function rings(call_id) {
 
 live.on("CallChanged", ({ call_id, state, agent }) => {
   if (agent === first.state.extension && state === "ringing") rings(call_id);
-  else if (cards.is_open(call_id)) cards.refresh(call_id);
+  else if (agent === first.state.extension) cards.refresh(call_id); // else it has left this desk
 });
 live.on("AgentChanged", () => seat.read());
 live.on("Counts", ({ queues }) => seat.queues(queues));
@@ -41,6 +41,7 @@ live.on("snapshot", async () => {
   await seat.read();
   cards.open_calls().forEach((call_id) => cards.refresh(call_id));
 });
+live.on("link", (up) => { document.body.dataset.live = up ? "up" : "down"; });
 live.on("link", (up) => seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on; it connects again by itself.") }));
 
 seat.addEventListener("change", ({ detail: before }) => follow(before));

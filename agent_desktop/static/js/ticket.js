@@ -162,7 +162,6 @@ export class TicketForm extends EventTarget {
 
   #refused({ sentence, json }) {
     const faults = { ...json?.faults };
-    let first = null;
     for (const [name, words] of Object.entries(faults)) {
       const place = [...this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`)].find((one) => !one.closest("fieldset[hidden]"));
       if (place) {
@@ -173,12 +172,11 @@ export class TicketForm extends EventTarget {
         error.id ||= `e-${name}`;
         input?.setAttribute("aria-invalid", "true");
         input?.setAttribute("aria-describedby", error.id);
-        first ??= input;
         delete faults[name];
       }
     }
     this.#error([sentence, ...Object.values(faults)].join(" "));
-    first?.focus();
+    this.#form.querySelector(":enabled[aria-invalid]")?.focus();
   }
 
   #clear_error(place) {
