@@ -28,6 +28,8 @@ def names() -> list[str]:
 
 def main(wanted: list[str]) -> int:
     screen = Console()
+    if not screen.is_terminal:
+        screen = Console(width=160)
     known = names()
     unknown = [name for name in wanted if name not in known]
     if unknown:

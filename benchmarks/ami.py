@@ -21,11 +21,12 @@ ROUNDS = 5
 
 
 @contextmanager
-def replay(events: int) -> Iterator[tuple[int, int]]:
+def replay(events: int, filtered: bool = False) -> Iterator[tuple[int, int]]:
     """A server of at least so many events in another process: its port, and how many they are exactly."""
-    once = len(captured())
+    once = len(captured(filtered))
     times = -(-events // once)
-    with subprocess.Popen([sys.executable, "-m", "benchmarks.replay", str(times)], stdout=subprocess.PIPE) as server:
+    command = [sys.executable, "-m", "benchmarks.replay", str(times), *(["filtered"] if filtered else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
             yield int(server.stdout.readline()), once * times + 1  # and the one that says that it is over
@@ -51,21 +52,14 @@ def measure() -> list[Row]:
     wall_s = {kind: median(answers[kind]["wall_s"] for answers in rounds) for kind in rounds[0]}
     per_cpu_s = {kind: events / spent for kind, spent in cpu_s.items()}
     stock = "panoramisk, parsing only"
+    goal = Goal("ratio", ">=", 3, aim=6)
     return [
-        Row(
-            "ami: socket to facts", per_cpu_s["ours"], "events/CPU-s", Goal("ratio", ">=", 3), per_cpu_s["stock"], stock
-        ),
-        Row(
-            "ami: socket to facts, 6 × is the aim",
-            per_cpu_s["ours"],
-            "events/CPU-s",
-            Goal("ratio", ">=", 6),
-            per_cpu_s["stock"],
-            stock,
-        ),
+        Row("ami: socket to facts", per_cpu_s["ours"], "events/CPU-s", goal, per_cpu_s["stock"], stock),
         Row(
             "ami: CPU of 100,000 events", cpu_s["ours"] / events * 1e5, "s", None, cpu_s["stock"] / events * 1e5, stock
         ),
-        Row("ami: beside a bare read", per_cpu_s["ours"], "events/CPU-s", None, per_cpu_s["bare"], "bare socket read"),
         Row("ami: by the clock", events / wall_s["ours"], "events/s", None, events / wall_s["stock"], stock),
+        Row(
+            "ami: beside reading only", per_cpu_s["ours"], "events/CPU-s", None, per_cpu_s["bare"], "a bare socket read"
+        ),
     ]

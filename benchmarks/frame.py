@@ -11,14 +11,19 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Goal:
-    """``Goal("ratio", ">=", 3)``: our figure divided by the peer's is at least 3; ``"ours"``: our figure itself."""
+    """``Goal("ratio", ">=", 3, aim=6)``: our figure divided by the peer's is at least 3, and 6 is hoped for.
+
+    ``"ours"``: our figure itself.
+    """
 
     of: Literal["ours", "ratio"]
     sense: Literal[">=", "<="]
     value: float
+    aim: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.of} {self.sense} {self.value:g}"
+        aim = "" if self.aim is None else f", aim {self.aim:g}"
+        return f"{self.of} {self.sense} {self.value:g}{aim}"
 
     def holds(self, row: Row) -> bool:
         figure = row.ours if self.of == "ours" else row.ratio
