@@ -48,6 +48,7 @@ class Process:
         self.settings = settings
         self._etc = settings.switch_home / "etc"
         self._child: subprocess.Popen[bytes] | None = None
+        self._installation: switch.Installation | None = None
 
     @property
     def pid(self) -> int | None:
@@ -78,7 +79,7 @@ class Process:
             )
             self.stop(_STOP_S if answers else 1.0)
         self.bound_logs()
-        installation = switch.find(self.settings)
+        installation = self._installation = switch.find(self.settings)
         home = switch.folders(self.settings)
         self._check_ports()
         owner = runs_as(self.settings)
@@ -119,7 +120,8 @@ class Process:
 
     def cli(self, command: str, timeout_s: float = 10.0) -> str:
         """What the console of the switch says to a command. SwitchSilent."""
-        argv = [*switch.find(self.settings).argv, "-C", str(self._main_file), "-rx", command]
+        self._installation = self._installation or switch.find(self.settings)
+        argv = [*self._installation.argv, "-C", str(self._main_file), "-rx", command]
         try:
             done = subprocess.run(argv, capture_output=True, timeout=max(timeout_s, 0.1), check=False)
         except subprocess.TimeoutExpired as fault:

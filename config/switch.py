@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -105,10 +107,10 @@ def sip_ha1(settings: Settings, extension: str) -> str:
     return hashlib.md5(whole.encode(), usedforsecurity=False).hexdigest()
 
 
-def render(settings: Settings, database: Database) -> None:
-    """Write every file of the switch, each whole or not at all, and lay out the folders it uses.
+def render(settings: Settings, database: Database) -> bool:
+    """Write every file of the switch, each whole or not at all, and lay out the folders it uses; whether any is new.
 
-    BadSettings where a name or number cannot stand in a dial plan.
+    BadSettings where a name or number cannot stand in a dial plan: then nothing was written.
     """
     installation = find(settings)
     home = folders(settings)
@@ -117,8 +119,9 @@ def render(settings: Settings, database: Database) -> None:
     files = {name.removesuffix(".j2"): names.get_template(name).render(values) for name in names.list_templates()}
     files |= {f"{name}.conf": "" for name in _EMPTY}
     owner = home_.runs_as(settings)
-    for name, text in files.items():
-        _write(home / "etc" / name, text, 0o600 if name in _FOR_THE_OWNER else 0o644, owner)
+    modes = {name: 0o600 if name in _FOR_THE_OWNER else 0o644 for name in files}
+    changed = [_write(home / "etc" / name, text, modes[name], owner) for name, text in files.items()]
+    return any(changed)
 
 
 def folders(settings: Settings) -> Path:
@@ -281,6 +284,7 @@ def _fits(value: str, form: re.Pattern[str], what: str) -> str:
     return value
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "asterisk"),
@@ -301,7 +305,13 @@ def _as_value(value: Any) -> str:
     return text.replace(";", "\\;")
 
 
-def _write(path: Path, text: str, mode: int, owner: tuple[int, int] | None) -> None:
+def _write(path: Path, text: str, mode: int, owner: tuple[int, int] | None) -> bool:
+    """Put the text in the file's place in one step; False where it stands there already."""
+    with contextlib.suppress(FileNotFoundError):
+        state = path.stat()
+        ours = state.st_mode & 0o777 == mode and (owner is None or (state.st_uid, state.st_gid) == owner)
+        if ours and path.read_text(encoding="utf-8") == text:
+            return False
     temporary = path.with_suffix(".new")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "w", encoding="utf-8") as out:
@@ -310,3 +320,4 @@ def _write(path: Path, text: str, mode: int, owner: tuple[int, int] | None) -> N
         if owner is not None:
             os.fchown(out.fileno(), *owner)
     temporary.replace(path)
+    return True

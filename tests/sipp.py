@@ -156,7 +156,10 @@ class Caller(Sipp):
 
 
 class FarEnd(Sipp):
-    """A telephone at a fixed place: answers after ``answer_ms`` and speaks, or refuses, or (None) only rings."""
+    """A telephone at a fixed place: answers after ``answer_ms`` and speaks, or refuses, or (None) only rings.
+
+    It hangs up after ``talk_ms``, if that is not 0 and the other end did not.
+    """
 
     def __init__(
         self,
@@ -165,12 +168,22 @@ class FarEnd(Sipp):
         *,
         answer_ms: int | None = 200,
         refuse_with: int = 0,
+        talk_ms: int = 0,
         calls: int = 1000,
         seconds: int = 300,
         hz: float = FAR_END_HZ,
     ) -> None:
         super().__init__(
-            folder, "phone", at, "", calls=calls, seconds=seconds, answer_ms=answer_ms, refuse_with=refuse_with, hz=hz
+            folder,
+            "phone",
+            at,
+            "",
+            calls=calls,
+            seconds=seconds,
+            answer_ms=answer_ms,
+            refuse_with=refuse_with,
+            talk_ms=talk_ms,
+            hz=hz,
         )
 
     @property

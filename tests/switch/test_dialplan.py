@@ -213,6 +213,35 @@ def test_an_unknown_phone_and_a_wrong_secret_look_the_same(switch, people):
     assert right.statuses() == [401, 200]
 
 
+def test_a_customer_sent_on_to_somebody_who_does_not_answer_is_first_in_his_queue_again(switch, witness, people, agent):
+    people.enter_context(switch.desk("1001"))
+    refuses = people.enter_context(switch.desk("1002", refuse_with=486))
+    caller = people.enter_context(switch.caller(hold_s=8))
+    talk = witness.wait_for("AgentConnect")
+    answer = witness.ask("BlindTransfer", Channel=talk["DestChannel"], Context="tel", Exten="1002")
+    assert answer["Response"] == "Success"
+    wait_until(lambda: len(witness.heard("AgentConnect")) == 2, 10, "he talks with an agent again")
+    assert refuses.invites == 1
+    first, again = witness.heard("QueueCallerJoin")
+    assert (again["Queue"], again["Uniqueid"]) == (first["Queue"], first["Uniqueid"])
+    assert len(witness.heard("UserEvent", UserEvent="Recording")) == 1
+    caller.wait_over()
+    wait_until(lambda: not switch.channels())
+    (said,) = channels(switch.settings.recordings / f"{talk['Uniqueid']}-rx.wav")
+    assert len(said) / 8000 == pytest.approx(8.0, abs=0.7), "one recording over both talks"
+
+
+def test_a_customer_sent_on_and_answered_is_free_when_that_talk_ends(switch, witness, people, agent):
+    people.enter_context(switch.desk("1001"))
+    colleague = people.enter_context(switch.desk("1002", talk_ms=1000))
+    caller = people.enter_context(switch.caller(hold_s=20))
+    talk = witness.wait_for("AgentConnect")
+    witness.ask("BlindTransfer", Channel=talk["DestChannel"], Context="tel", Exten="1002")
+    caller.wait_over()
+    assert colleague.invites == 1
+    assert len(witness.heard("QueueCallerJoin")) == 1
+
+
 def test_an_agent_calls_out_and_the_customer_is_recorded_as_the_outside(switch, witness, people):
     customer = people.enter_context(switch.far_end())
     password = sip_password(switch.settings, "1001")

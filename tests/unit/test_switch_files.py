@@ -253,6 +253,15 @@ def test_our_prompts_lie_among_asterisks_own_sounds(settings, centre):
     render(settings, centre)  # again, over what lies there
 
 
+def test_rendering_again_changes_nothing_until_something_changed(settings, centre):
+    assert render(settings, centre)
+    assert not render(settings, centre)
+    with centre.write() as db:
+        db.get_one(Queue, "repair").ring_s = 20
+    assert render(settings, centre)
+    assert not render(settings, centre)
+
+
 def test_secrets_are_readable_by_the_owner_only(settings, centre):
     render(settings, centre)
     etc = settings.switch_home / "etc"
