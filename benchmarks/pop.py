@@ -60,7 +60,7 @@ def _pops(centre: Centre, page: Page) -> list[float]:
     page.goto(f"{centre.url}/login")
     page.fill("input[name=login]", "wangfang")
     page.fill("input[name=password]", centre.passwords["wangfang"])
-    page.click("button[type=submit]")
+    page.click("main button[type=submit]")
     page.wait_for_url(lambda url: "/login" not in url)
     page.goto(f"{centre.url}/desk")
     page.click("#ready")

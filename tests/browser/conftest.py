@@ -71,7 +71,7 @@ class People:
         page.goto(f"{self._centre.url}/login")
         page.fill("input[name=login]", login)
         page.fill("input[name=password]", self._centre.passwords[login])
-        page.click("button[type=submit]")
+        page.click("main button[type=submit]")
         page.wait_for_url(lambda url: "/login" not in url)
         page.goto(f"{self._centre.url}{path}")
         return page
