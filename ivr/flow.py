@@ -54,6 +54,7 @@ class Digits(_Part):
 
 class Saying(_Part):
     say: Texts
+    wait_s: float = Field(0.0, ge=0, le=10)  # a pause, for those who know the menu and press ahead
     next: StepName
 
 
@@ -162,6 +163,7 @@ class Walk:
         self.flow = flow
         self.language: Language = language if language in flow.languages else flow.languages[0]
         self.name = ""  # of the step the caller is at
+        self.last = ""  # the step his last keys, or his silence, were meant for
         self.misses = 0  # at this step
         self.serial = ""
         self._steps = 0
@@ -189,6 +191,7 @@ class Walk:
 
     def press(self, keys: str) -> Step:
         """The caller pressed keys: one at a menu, several and # at a number; # may be left out."""
+        self.last = self.name
         match self.here:
             case Saying() as here:  # a key pressed ahead is meant for the menu that follows; # only skips
                 self._go(here.next)
@@ -216,6 +219,7 @@ class Walk:
 
     def silence(self) -> Step:
         """The step was said and nothing was pressed."""
+        self.last = self.name
         match self.here:
             case Saying() as here:
                 self._go(here.next)

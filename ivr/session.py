@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SLACK_S = 3.0  # a lease is this much longer than what it is for
 TYPING_S = 40.0  # for a whole number, however many digits
+_NO_WAIT_S = 0.001  # to GET DATA none at all means its own six seconds
 UNKNOWN_SOUND_S = 30.0  # taken for a sound whose file is not on this machine
 
 
@@ -50,13 +51,12 @@ class Session:
         walk = self._walk
         while walk.out is None:
             await self._speak(walk.language)
-            step = walk.name
             heard = await self._listen()
             if heard is None:
                 walk.silence()
             else:
                 walk.press(heard)
-            await self._tell("IvrStep", Flow=self._flow.name, Step=step, Heard=heard or "")
+            await self._tell("IvrStep", Flow=self._flow.name, Step=walk.last, Heard=heard or "")
         await self._speak(walk.language)
         await self._leave(walk.out)
 
@@ -70,15 +70,20 @@ class Session:
         sound = self._walk.sound
         match self._walk.here:
             case Menu() as here:
-                within_s = await self._lease(sound, here.wait_s)
-                return await self._agi.listen(f"cc/{sound}", here.wait_s, 1, within_s)
+                return await self._key(sound, here.wait_s)
             case Number() as here:
                 within_s = await self._lease(sound, max(TYPING_S, here.wait_s))
                 return await self._agi.listen(f"cc/{sound}", here.wait_s, here.digits.most, within_s)
-            case Saying():
-                return await self._say(sound) or None
-            case Out():
-                return None
+            case Saying() as here if sound:
+                try:
+                    return await self._key(sound, here.wait_s)
+                except SoundMissing as fault:
+                    log.error("%s", fault)
+        return None
+
+    async def _key(self, sound: str, wait_s: float) -> str | None:
+        heard = await self._agi.listen(f"cc/{sound}", max(wait_s, _NO_WAIT_S), 1, await self._lease(sound, wait_s))
+        return "#" if heard == "" else heard
 
     async def _leave(self, out: Out) -> None:
         agi, serial, kind = self._agi, self._walk.serial, str(out.kind or "")
@@ -93,15 +98,14 @@ class Session:
             await self._say(await self._ahead(queue))
         log.info("call %s flow=%s queue=%s kind=%s", agi.headers.get("agi_uniqueid"), self._flow.name, queue, kind)
 
-    async def _say(self, sound: str) -> str:
-        """Play something a caller can do without; the key that cut it short, or empty."""
+    async def _say(self, sound: str) -> None:
+        """Play something a caller can do without; any key cuts it short."""
         if not sound:
-            return ""
+            return
         try:
-            return await self._agi.stream(f"cc/{sound}", await self._lease(sound, 0.0))
+            await self._agi.stream(f"cc/{sound}", await self._lease(sound, 0.0))
         except SoundMissing as fault:
             log.error("%s", fault)
-            return ""
 
     async def _ahead(self, queue: str) -> str:
         """The sound that says how many callers wait in front of this one; empty for none."""

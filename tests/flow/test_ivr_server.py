@@ -121,8 +121,6 @@ class Caller:
                 return "0"
             case "STREAM FILE":
                 self.sounds.append(values[0])
-                if values[0] == "cc/service-greeting" and self._keys and self._keys[0] in "0123456789":
-                    return f"{ord(self._keys.pop(0))} endpos=800"
                 return "0 endpos=8000"
             case "GET DATA":
                 self.sounds.append(values[0])
@@ -140,7 +138,7 @@ async def test_a_caller_who_presses_3_leaves_with_queue_kind_and_engine_number(s
     assert list(chosen)[-1] == "IVR_QUEUE"
     assert caller.sounds == ["cc/service-greeting", "cc/service-repair-serial", "cc/service-repair"]
     assert caller.events == [
-        "IvrStep,Flow: service,Step: greeting,Heard: 3",
+        "IvrStep,Flow: service,Step: menu,Heard: 3",
         "IvrStep,Flow: service,Step: repair_serial,Heard: 654321",
         "IvrDone,Flow: service,Queue: repair,Kind: repair,Serial: 654321",
     ]

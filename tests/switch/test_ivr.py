@@ -164,14 +164,14 @@ def test_a_caller_presses_3_and_lands_in_repair(ivr, witness, telephone):
     caller = telephone()
     wait_until(caller.hears_sound, what="the greeting is heard")
     caller.press("3")
-    step(witness, "greeting")
+    step(witness, "menu")
     wait_until(caller.hears_sound, what="the question for the engine number is heard")
     caller.press("654321#")
     done = witness.wait_for("UserEvent", 30, UserEvent="IvrDone")
     joined = witness.wait_for("QueueCallerJoin")
     assert joined["Queue"] == "repair"
     assert (done["Flow"], done["Queue"], done["Kind"], done["Serial"]) == ("main", "repair", "repair", "654321")
-    assert steps(witness) == [("greeting", "3"), ("repair_serial", "654321")]
+    assert steps(witness) == [("menu", "3"), ("repair_serial", "654321")]
     assert done["Linkedid"] == done["Uniqueid"] == joined["Linkedid"]
 
 
@@ -179,14 +179,14 @@ def test_keys_sent_as_sip_info_do_the_same(switch, ivr, witness, people):
     people.enter_context(switch.caller(keys="3#", keys_after_ms=1000, hold_s=20))
     joined = witness.wait_for("QueueCallerJoin")
     assert joined["Queue"] == "repair"
-    assert steps(witness) == [("greeting", "3"), ("repair_serial", "")]
+    assert steps(witness) == [("menu", "3"), ("repair_serial", "")]
 
 
 def test_who_presses_3_and_then_nothing_is_in_repair_soon(ivr, witness, telephone):
     caller = telephone()
     wait_until(caller.hears_sound, what="the greeting is heard")
     caller.press("3")
-    step(witness, "greeting")
+    step(witness, "menu")
     began = time.monotonic()
     assert witness.wait_for("QueueCallerJoin", 25)["Queue"] == "repair"
     assert time.monotonic() - began < 16  # the question, four seconds of silence, "we are connecting you"
@@ -205,7 +205,7 @@ def test_english_is_a_key_away_and_the_switch_knows(switch, ivr, witness, teleph
     caller = telephone()
     wait_until(caller.hears_sound, what="the greeting is heard")
     caller.press("9")
-    step(witness, "greeting")
+    step(witness, "menu")
     channel = witness.heard("Newchannel")[0]["Channel"]
     wait_until(lambda: re.search(r"Language: en", switch.process.cli(f"core show channel {channel}")))
     wait_until(caller.hears_sound)

@@ -64,7 +64,8 @@ def test_key_3_leads_to_the_repair_queue(hotline):
 
 
 def test_a_caller_who_knows_the_menu_presses_during_the_greeting(hotline):
-    assert walked(hotline, "3").name == "serial"
+    walk = walked(hotline, "3")
+    assert (walk.name, walk.last) == ("serial", "menu")
 
 
 def test_the_pound_key_skips_the_greeting_and_is_no_miss(hotline):
