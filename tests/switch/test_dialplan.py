@@ -213,13 +213,20 @@ def test_an_unknown_phone_and_a_wrong_secret_look_the_same(switch, people):
     assert right.statuses() == [401, 200]
 
 
+def send_on(witness: Witness, extension: str) -> dict[str, str]:
+    """Have the agent who talks send his customer on; the AgentConnect of their talk."""
+    talk = witness.wait_for("AgentConnect")
+    wait_until(lambda: len(witness.heard("BridgeEnter")) == 2, what="they talk")
+    answer = witness.ask("BlindTransfer", Channel=talk["DestChannel"], Context="tel", Exten=extension)
+    assert answer["Response"] == "Success", answer
+    return talk
+
+
 def test_a_customer_sent_on_to_somebody_who_does_not_answer_is_first_in_his_queue_again(switch, witness, people, agent):
     people.enter_context(switch.desk("1001"))
     refuses = people.enter_context(switch.desk("1002", refuse_with=486))
     caller = people.enter_context(switch.caller(hold_s=8))
-    talk = witness.wait_for("AgentConnect")
-    answer = witness.ask("BlindTransfer", Channel=talk["DestChannel"], Context="tel", Exten="1002")
-    assert answer["Response"] == "Success"
+    talk = send_on(witness, "1002")
     wait_until(lambda: len(witness.heard("AgentConnect")) == 2, 10, "he talks with an agent again")
     assert refuses.invites == 1
     first, again = witness.heard("QueueCallerJoin")
@@ -235,8 +242,7 @@ def test_a_customer_sent_on_and_answered_is_free_when_that_talk_ends(switch, wit
     people.enter_context(switch.desk("1001"))
     colleague = people.enter_context(switch.desk("1002", talk_ms=1000))
     caller = people.enter_context(switch.caller(hold_s=20))
-    talk = witness.wait_for("AgentConnect")
-    witness.ask("BlindTransfer", Channel=talk["DestChannel"], Context="tel", Exten="1002")
+    send_on(witness, "1002")
     caller.wait_over()
     assert colleague.invites == 1
     assert len(witness.heard("QueueCallerJoin")) == 1
