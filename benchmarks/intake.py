@@ -1,6 +1,7 @@
 """The whole path: from the switch's socket to committed rows, in one process on one core, with SQLite.
 
-Counted by the CPU time of all its threads, so that what else runs here does not matter. Every repetition of the stream is other calls, so every row is really written; at the end the rows are counted.
+Counted by the CPU time of all its threads, so that what else runs here does not matter. Every repetition of the
+stream is other calls, so every row is really written; at the end the rows are counted.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ async def _take_in(port: int, events: int, home: Path) -> dict[str, Any]:
     await intake.start()
     with go(port):
         before, cpu = intake.door.heard, cpu_s()
-        while intake.door.heard - before < events:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(120):
+            while intake.door.heard - before < events:
+                await asyncio.sleep(0.01)
         await intake.stop()  # not before everything heard is committed
         spent = {"cpu_s": cpu_s() - cpu}
     with database.read() as db:

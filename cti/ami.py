@@ -148,7 +148,8 @@ class Door:
             protocol_factory=lambda: line,
         )
         try:
-            await asyncio.wait_for(manager.connect(), switch.answer_timeout_s)
+            async with asyncio.timeout(switch.answer_timeout_s):  # wait_for could lose a cancellation
+                await manager.connect()
             await manager.authenticated_future
         except OSError as fault:
             raise SwitchUnreachable(f"{switch.host}:{switch.ami_port}: {fault or 'no answer'}") from fault
@@ -165,13 +166,13 @@ class Door:
         self.booted_at = _booted_at(status, line.uptime_s, now())
 
     async def _watch(self, line: _Line) -> None:
-        """Until the line is lost. One on which nothing comes back, without an end, is lost too."""
+        """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.35 beats later."""
         beat_s = self._switch.heartbeat_s
         while not line.lost.done():
-            await asyncio.wait({line.lost}, timeout=beat_s)
+            await asyncio.wait({line.lost}, timeout=0.35 * beat_s)
             heard_at = line.heard_at
             try:
-                await line.ask("Ping", {}, 0.35 * beat_s, many=False)
+                await line.ask("Ping", {}, beat_s, many=False)  # a switch under load may take its time
             except SwitchUnreachable:
                 if line.heard_at == heard_at:  # else it is only busy talking
                     line.drop("no sign of life")

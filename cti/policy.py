@@ -136,8 +136,10 @@ class Policy:
             except Exception:
                 log.exception("policy: a round failed; the next one looks at everything")
                 self._looked_at = None
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment of a nudge.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), rest_s)
+                async with asyncio.timeout(rest_s):
+                    await self._nudged.wait()
             self._nudged.clear()
 
     async def _round(self) -> float:
