@@ -264,7 +264,8 @@ class Agi(LineOnlyReceiver):
         elif text:
             name, colon, value = text.partition(":")
             if colon:
-                self.headers[name.strip()] = value.strip()
+                # What a caller's carrier wrote may be logged: nothing in it may steer a terminal.
+                self.headers[name.strip()] = "".join(char for char in value.strip() if char.isprintable())
         else:
             self._begin()
 

@@ -44,6 +44,8 @@ class Server:
                 db.add(Queue(name=name, title_zh=name, title_en=name))
             db.add(Did(number="4008", title="热线", flow="service", default_queue="inquiry"))
         database.close()
+        (home / "flows").mkdir()
+        (home / "flows/broken.yaml").write_text("name: broken\ntitle: {}\nsteps: {}", encoding="utf-8")
         prompts.make(Settings(home=home))
         self.process = self.start()
         wait_until(self._listens, 30, "the IVR listens")
@@ -208,6 +210,10 @@ async def test_the_database_may_be_gone_while_callers_are_led(server):
         path.unlink()
     caller = await Caller(server.port, "2").call()
     assert caller.variables["IVR_QUEUE"] == "complaint"
+
+
+def test_a_broken_flow_of_the_operator_is_named_and_the_others_are_served(server):
+    assert "broken.yaml: start: Field required" in server.log.read_text()  # it was there when the server started
 
 
 def test_a_second_ivr_says_whose_the_port_is_and_ends(server):

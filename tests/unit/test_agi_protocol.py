@@ -323,6 +323,12 @@ def test_a_flow_we_do_not_have_is_let_go_at_once(house, caplog):
     assert "a flow we do not have" in caplog.text
 
 
+def test_what_a_carrier_wrote_cannot_steer_a_terminal(house):
+    name = "agi_calleridname: 王\x1b[2J\u202e小明 \x07\n"
+    line = house.call(asks_status, name.encode() + HEADER)
+    assert line.agi.headers["agi_calleridname"] == "王[2J小明 "
+
+
 def test_a_header_that_does_not_end_in_time_is_closed(house):
     line = house.call(asks_status, HEADER[:-1])
     house.clock.advance(4.9)
