@@ -10,30 +10,19 @@ import pytest
 from sqlalchemy import select
 
 from callcenter.database import Database
-from callcenter.events import AgentChanged, CallChanged, CustomerBound, Fact, PhoneSeen
+from callcenter.events import AgentChanged, CallChanged, CustomerBound, Event, Fact, PhoneSeen
 from callcenter.jobs import Job
 from callcenter.ledger import LedgerRow
 from cti.projection import rebuild, recognise, record
-from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
+from cti.rows import Agent, Call, Leg, Offer, Segment, Spell
+from tests.dumps import dump
 from tests.facts import CALL, NINE, Told, answered_call
 from ticketing import customers
 
 CONSULT = "tel-1795395700.5"
 
 
-def dump(database: Database) -> dict[str, list[tuple]]:
-    """Every row of every projection."""
-    with database.read() as db:
-        return {
-            table.__tablename__: [
-                tuple(row)
-                for row in db.execute(select(*table.__table__.columns).order_by(*table.__table__.primary_key.columns))
-            ]
-            for table in PROJECTIONS
-        }
-
-
-def keep(database: Database, facts: list[Fact], batch: int = 1000) -> list:
+def keep(database: Database, facts: list[Fact], batch: int = 1000) -> list[Event]:
     told = []
     for start in range(0, len(facts), batch):
         with database.write() as db:

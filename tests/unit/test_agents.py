@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from callcenter.events import (
     AgentMissed,
     AgentRung,
     BridgeEntered,
+    Fact,
     LegEnded,
     LegStarted,
     PhoneSeen,
@@ -60,7 +62,7 @@ class Seen:
             leg.ended_at = fact.at
         return leg
 
-    def story(self) -> list[tuple]:
+    def story(self) -> list[tuple[Any, ...]]:
         return [(s.status, s.state, s.queue) for s in self.spells]
 
 
@@ -170,7 +172,7 @@ def test_a_phone_that_goes_away_is_not_a_change_of_state():
     assert (seen.agent.reachable, seen.agent.state) == (True, "idle")
 
 
-def day() -> list:
+def day() -> list[Fact]:
     said = Told().chooses("1001", "available")
     said.facts += answered_call(at=NINE + timedelta(seconds=10)).facts
     said.at = said.facts[-1].at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from callcenter.events import (
     AgentAnswered,
     AgentMissed,
     AgentRung,
+    Fact,
     Held,
     LegEnded,
     MenuStep,
@@ -39,11 +41,11 @@ def heard(said: Told) -> Story:
     return story
 
 
-def segments(story: Story) -> list[tuple]:
+def segments(story: Story) -> list[tuple[Any, ...]]:
     return [(s.kind, s.queue, s.agent, s.outcome) for s in story.segments]
 
 
-def offers(story: Story) -> list[tuple]:
+def offers(story: Story) -> list[tuple[Any, ...]]:
     return [(o.agent, o.outcome) for o in story.offers.values()]
 
 
@@ -83,7 +85,7 @@ def test_step(state, kind, leads_to):
 def test_no_fact_is_refused_in_any_state():
     for state in State:
         for kind in FACTS.values():
-            assert step(state, kind.__new__(kind)) in {*State, None}
+            assert step(state, cast(Fact, kind.__new__(kind))) in {*State, None}
 
 
 # --- stories ------------------------------------------------------------------------------------------------------
@@ -106,6 +108,8 @@ def test_an_answered_call_from_the_menu_to_the_hang_up():
     ]
     assert offers(story) == [("1009", "missed"), ("1001", "answered")]
     assert (call.wait_ms, call.talk_ms, call.hold_ms, call.holds) == (21_012, 70_024, 10_000, 1)
+    assert call.joined_at is not None
+    assert call.answered_at is not None
     assert call.wait_ms == (call.answered_at - call.joined_at).total_seconds() * 1000 // 1
     assert [leg.cause for leg in story.legs.values()] == [16, 0, 16]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,7 @@ def test_a_leg_that_is_called_has_no_number_to_look_up():
 def test_a_local_number_gets_the_area_code_of_the_centre():
     at_home = partial(phone.normalise, country="CN", area_code="0371")
     leg = translate({"Event": "Newchannel", **CHANNEL, "CallerIDNum": "67890123"}, "tel", NOON, at_home)
+    assert isinstance(leg, LegStarted)
     assert leg.number == "+8637167890123"
 
 
@@ -163,8 +165,8 @@ def test_the_abandoned_call_as_it_was_captured():
 
 
 LEG = {"Uniqueid": A, "Linkedid": A}
-KNOWN = {"at": NOON, "switch": "tel"}
-OF_CALL = {**KNOWN, "call_id": A, "leg_id": A}
+KNOWN: dict[str, Any] = {"at": NOON, "switch": "tel"}
+OF_CALL: dict[str, Any] = {**KNOWN, "call_id": A, "leg_id": A}
 
 
 @pytest.mark.parametrize(
