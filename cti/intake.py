@@ -21,6 +21,7 @@ from callcenter.events import Event, Fact, SwitchChanged
 from config.settings import Settings
 from cti import resync
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.control import Control
 from cti.policy import Policy
 from cti.projection import recognise, record
 from cti.spool import Spool
@@ -39,11 +40,12 @@ _LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP = "cti.LinkUp", "cti.LinkDown", "cti.Over
 
 
 class Intake:
-    """Owns the door to one switch, and policy; what the switch says becomes rows here and nowhere else."""
+    """Owns the door to one switch, policy and control; what the switch says becomes rows here and nowhere else."""
 
     def __init__(self, settings: Settings, database: Database, bus: Bus) -> None:
         self.door = Door(settings.switch, settings.ami_secret, WANTED)
         self.policy = Policy(settings, database, bus, self.door)
+        self.control = Control(database, self.door)
         self._switch = settings.switch.name
         self._bus = bus
         self._database = database
@@ -63,11 +65,13 @@ class Intake:
         if not await self.door.connect():
             self._mark(_LINK_DOWN, why=str(self.door.fault))
         await self.policy.start()
+        await self.control.start()
 
     async def stop(self) -> None:
         """What was heard until now is recorded, or lies on disk, when it returns."""
         if self._task is None:
             return
+        await self.control.stop()
         await self.policy.stop()
         await self.door.close()
         self._mark(_STOP)
