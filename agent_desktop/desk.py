@@ -28,6 +28,7 @@ from cti.rows import Call
 from ticketing import customers, search, tickets
 from ticketing.kinds import FORMS, TicketIncomplete
 from ticketing.rows import Customer, CustomerKind, Phone, Ticket
+from ticketing.tickets import StaleTicket
 
 STATUSES = ("available", "on_break", "offline")
 SEARCHED = 12
@@ -317,10 +318,12 @@ def _due(sent: dict[str, str], zone: ZoneInfo) -> datetime | None:
 
 def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
     """What was wrong, by field where it is known; the page keeps what was typed."""
-    faults = fault.faults if isinstance(fault, TicketIncomplete) else {}
-    said = {
+    faults = fault.faults if isinstance(fault, TicketIncomplete | StaleTicket) else {}
+    said: dict[str, Any] = {
         "message": page._(fault.sentence),
         "detail": "" if faults else fault.detail,
         "faults": {name: wrong.text(page.language) for name, wrong in faults.items()},
     }
+    if isinstance(fault, StaleTicket):
+        said["version"] = fault.ticket.version  # saving once more is done knowing what it replaces
     return JSONResponse(said, status_code=fault.status)

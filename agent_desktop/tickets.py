@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -20,6 +21,7 @@ from config.people import User
 from ticketing import tickets
 from ticketing.kinds import Fault, TicketIncomplete, form_of
 from ticketing.rows import Ticket, TicketKind, TicketState
+from ticketing.tickets import StaleTicket
 
 AT_ONCE = 50
 OPEN = (TicketState.OPEN.value, TicketState.WAITING.value)
@@ -78,8 +80,10 @@ def _show(
     *,
     status: int = 200,
     faults: dict[str, Fault] | None = None,
-    typed: str = "",
+    typed: Mapping[str, str] | None = None,
+    why: str = "",
 ) -> HTMLResponse:
+    """``typed`` is a form that was refused: it is shown again as it was sent, with the faults beside its fields."""
     names = {user.login: user.name for user in db.scalars(select(User).order_by(User.login))}
     return page.render(
         "ticket.html",
@@ -88,8 +92,9 @@ def _show(
         form=form_of(ticket.kind),
         names=names,
         people=list(names.items()),
-        due_at=ticket.due_at.astimezone(page.settings.centre.zone).strftime("%Y-%m-%dT%H:%M") if ticket.due_at else "",
-        typed=typed,
+        shown=_shown(ticket, page.settings.centre.zone, typed or {}),
+        note=(typed or {}).get("text", ""),
+        why=why,
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         undone=ticket.state in OPEN,
     )
@@ -102,6 +107,7 @@ def change_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     return _step(
         page,
         ticket_id,
+        sent,
         lambda db, ticket: tickets.change(
             db,
             ticket,
@@ -121,14 +127,16 @@ def change_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
 @router.post("/tickets/{ticket_id}/note", dependencies=[allow("tickets.write")])
 def note_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
-    return _step(page, ticket_id, lambda db, ticket: tickets.note(db, ticket, words, by=page.user.login, now=now()))
+    return _step(
+        page, ticket_id, sent, lambda db, ticket: tickets.note(db, ticket, words, by=page.user.login, now=now())
+    )
 
 
 @router.post("/tickets/{ticket_id}/close", dependencies=[allow("tickets.write")])
 def close_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
     return _step(
-        page, ticket_id, lambda db, ticket: tickets.close(db, ticket, by=page.user.login, now=now(), text=words)
+        page, ticket_id, sent, lambda db, ticket: tickets.close(db, ticket, by=page.user.login, now=now(), text=words)
     )
 
 
@@ -136,19 +144,40 @@ def close_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
 def reopen_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
     return _step(
-        page, ticket_id, lambda db, ticket: tickets.reopen(db, ticket, by=page.user.login, now=now(), text=words)
+        page, ticket_id, sent, lambda db, ticket: tickets.reopen(db, ticket, by=page.user.login, now=now(), text=words)
     )
 
 
-def _step(page: Page, ticket_id: Id, step: Callable[[Session, Ticket], Ticket], typed: str = "") -> Response:
-    """Take the step and show the ticket; what is incomplete is shown at its field and nothing is saved."""
+def _shown(ticket: Ticket, zone: ZoneInfo, typed: Mapping[str, str]) -> dict[str, Any]:
+    """What the form's fields hold: the ticket's, or what was typed over it and not saved."""
+    held: dict[str, Any] = {
+        "subject": ticket.subject,
+        "state": ticket.state,
+        "owner": ticket.owner,
+        "due_at": ticket.due_at.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if ticket.due_at else "",
+        "urgent": ticket.urgent,
+        "fields": ticket.fields,
+    }
+    if "subject" not in typed:  # a note was refused, or nothing
+        return held
+    answers = {name.removeprefix("field."): text for name, text in typed.items() if name.startswith("field.")}
+    return (
+        held
+        | {name: typed.get(name, "") for name in ("subject", "state", "owner", "due_at", "urgent")}
+        | {"fields": answers}
+    )
+
+
+def _step(page: Page, ticket_id: Id, typed: Mapping[str, str], step: Callable[[Session, Ticket], Ticket]) -> Response:
+    """Take the step and show the ticket; what is refused is shown again as typed, with why beside its fields."""
     try:
         with page.database.write() as db:
             ticket = step(db, tickets.load_ticket(db, ticket_id, page.user))
-    except TicketIncomplete as fault:
+    except (TicketIncomplete, StaleTicket) as fault:
         with page.database.read() as db:
             ticket = tickets.load_ticket(db, ticket_id, page.user)
-            return _show(page, db, ticket, status=fault.status, faults=fault.faults, typed=typed)
+            why = page._(fault.sentence)
+            return _show(page, db, ticket, status=fault.status, faults=fault.faults, typed=typed, why=why)
     page.bus.publish(tickets.nudge(ticket))
     return RedirectResponse(f"/tickets/{ticket_id}", status_code=303)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, select, true, update
@@ -47,9 +47,30 @@ class StaleTicket(CallCenterError):
     def __init__(self, ticket: Ticket, theirs: Mapping[str, Any], by: Sequence[str]) -> None:
         self.ticket = ticket
         self.theirs = dict(theirs)
-        """What the fields that were changed in the meantime hold now."""
+        """What the fields that were changed in the meantime hold now; of ``fields`` only the answers that changed."""
         self.by = list(by)
-        super().__init__(f"{ticket.number} {', '.join(self.theirs) or 'notes'}, {', '.join(self.by)}")
+        super().__init__(f"{ticket.number} {', '.join(self.theirs)}, {', '.join(self.by)}")
+
+    @property
+    def faults(self) -> dict[str, Fault]:
+        """The same by the form's fields, to be shown beside what was typed; saving again replaces theirs knowingly."""
+        who = ", ".join(self.by)
+        told = {name.removesuffix("_id"): self.theirs[name] for name in self.theirs if name != "fields"}
+        for name, value in self.theirs.get("fields", {}).items():
+            told[name] = value
+        choices = {
+            (field.name, choice.value): choice for field in form_of(self.ticket.kind).fields for choice in field.choices
+        }
+        faults = {}
+        for name, value in told.items():
+            choice = choices.get((name, value))
+            zh, en = (choice.zh, choice.en) if choice else (value, value)
+            plain = isinstance(value, str | int) and not isinstance(value, bool)
+            faults[name] = Fault(
+                f"{who} 已改为“{zh}”" if plain else f"{who} 已改动",
+                f"{who} made it “{en}”" if plain else f"{who} changed it",
+            )
+        return faults
 
 
 # --- opening -----------------------------------------------------------------------------------------------------
@@ -110,7 +131,7 @@ def open_ticket(
         opened_by=by,
         owner=owner or by,
         opened_at=now,
-        due_at=due_at or now + form.due,
+        due_at=due_at or _whole_minute(now + form.due),
         changed_at=now,
     )
     ticket.entries.append(TicketEntry(at=now, by=by, what="opened", text=ticket.notes, version=1))
@@ -239,7 +260,11 @@ def close(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = ""
 
 def reopen(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "") -> Ticket:
     """Open a closed ticket again, with its promise counted from now; WrongTicketState if it is open."""
-    values = {"state": TicketState.OPEN.value, "closed_at": None, "due_at": now + form_of(ticket.kind).due}
+    values = {
+        "state": TicketState.OPEN.value,
+        "closed_at": None,
+        "due_at": _whole_minute(now + form_of(ticket.kind).due),
+    }
     only_from = (TicketState.CLOSED.value,)
     return _step(db, ticket, "reopened", by, now, text=_words(text), values=values, only_from=only_from)
 
@@ -286,6 +311,14 @@ def _refuse_stale(ticket: Ticket, version: int) -> None:
     if since:
         names = {name for entry in since for name in entry.changes} | {"state" for entry in since if not entry.changes}
         theirs = {name: getattr(ticket, name) for name in sorted(names)}
+        if "fields" in theirs:
+            before, now = (
+                next(entry.changes["fields"][0] for entry in since if "fields" in entry.changes),
+                ticket.fields,
+            )
+            theirs["fields"] = {
+                name: now.get(name) for name in sorted(now | before) if now.get(name) != before.get(name)
+            }
         raise StaleTicket(ticket, theirs, sorted({entry.by for entry in since}))
 
 
@@ -317,6 +350,11 @@ def _unknown(db: Session, named: Mapping[str, Any]) -> dict[str, Fault]:
     if len(call_id) > 150 or not call_id.isprintable():
         faults["call_id"] = Fault("没有这个通话", "There is no such call")
     return faults
+
+
+def _whole_minute(at: datetime) -> datetime:
+    """Promises are made by the minute, as forms write them: the next full one."""
+    return at + timedelta(microseconds=-(at.second * 1_000_000 + at.microsecond) % 60_000_000)
 
 
 def _told(value: Any) -> Any:

@@ -281,3 +281,27 @@ def test_spaces_of_every_kind_are_spaces_and_line_breaks_stay_in_notes(db):
 def test_an_id_no_row_can_have_is_not_found(db, number):
     with pytest.raises(NotFound):
         tickets.load_ticket(db, number, a_user(Role.ADMIN))
+
+
+def test_what_a_colleague_changed_is_told_beside_the_fields_it_changed(db, ticket):
+    seen = ticket.version
+    tickets.change(
+        db, ticket, version=seen, by="lina", now=NOW, fields={"fault": "blue_smoke", "hours": "3210"}, urgent=True
+    )
+    tickets.change(db, ticket, version=ticket.version, by="liuyang", now=NOW, subject="冒蓝烟")
+    with pytest.raises(StaleTicket) as fault:
+        tickets.change(db, ticket, version=seen, by="wangfang", now=NOW, subject="漏油")
+    assert fault.value.theirs == {"fields": {"fault": "blue_smoke", "hours": 3210}, "subject": "冒蓝烟", "urgent": True}
+    beside = {name: wrong.text("zh") for name, wrong in fault.value.faults.items()}
+    assert beside == {
+        "subject": "lina, liuyang 已改为“冒蓝烟”",
+        "urgent": "lina, liuyang 已改动",
+        "fault": "lina, liuyang 已改为“冒蓝烟”",
+        "hours": "lina, liuyang 已改为“3210”",
+    }
+
+
+def test_a_promise_is_made_to_the_full_minute(db):
+    at = NOW + timedelta(seconds=1, microseconds=5)
+    ticket = tickets.open_ticket(db, "inquiry", subject="x", by="lina", now=at, fields={"topic": "other"})
+    assert ticket.due_at == NOW + timedelta(hours=24, minutes=1)

@@ -162,6 +162,7 @@ export class TicketForm extends EventTarget {
 
   #refused({ sentence, json }) {
     const faults = { ...json?.faults };
+    if (json?.version) this.#form.elements.version.value = json.version;
     for (const [name, words] of Object.entries(faults)) {
       const place = [...this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`)].find((one) => !one.closest("fieldset[hidden]"));
       if (place) {
