@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
+from agent_desktop.i18n import duration
 from agent_desktop.i18n import marked as _
-from agent_desktop.page import PageHere
+from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
+from agent_desktop.words import english
 from callcenter import ledger, phone
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
@@ -60,10 +62,27 @@ SEGMENT_WORDS = {
 }
 LONGEST = 500
 """Facts shown; a call with more is being replayed by somebody, not read."""
-_SAID = {
-    "queue", "agent", "heard", "step", "kind", "serial", "to", "cause_text", "status", "reason", "wait_s", "ring_s",
-    "ring_ms", "talk_s", "did", "channel", "by", "file",
-}  # fmt: skip
+FIELD_WORDS = {
+    "queue": _("Queue"),
+    "agent": _("Agent"),
+    "step": _("step"),
+    "heard": _("heard"),
+    "kind": _("Kind"),
+    "serial": _("Serial given"),
+    "to": _("to"),
+    "status": _("Status"),
+    "reason": _("Reason"),
+    "wait_s": _("Waited"),
+    "ring_s": _("Rang"),
+    "ring_ms": _("Rang"),
+    "talk_s": _("Talked"),
+    "did": _("Dialled"),
+    "channel": _("Channel"),
+    "cause_text": _("Cause"),
+    "by": _("By"),
+    "file": _("File"),
+}
+"""What of a fact is shown beside its name and time, in this order."""
 
 router = APIRouter()
 
@@ -92,17 +111,22 @@ def show(page: PageHere, db: Reading, call_id: str) -> HTMLResponse:
     segments = list(db.scalars(select(Segment).where(Segment.call_id == call_id).order_by(Segment.no)))
     offers = list(db.scalars(select(Offer).where(Offer.call_id == call_id).order_by(Offer.rung_at)))
     facts = [fact for _seq, fact in ledger.read(db, call_id=call_id, limit=LONGEST)]
+    names = _names(db, call, offers)
+    titles = {queue.name: queue.title(page.language) for queue in db.scalars(select(Queue))}
     return page.render(
         "call/call.html",
         call=call,
         customer=db.get(Customer, call.customer_id) if call.customer_id else None,
         stretches=stretches(call, segments, at),
         offers=offers,
-        facts=[(fact.at, FACT_WORDS.get(type(fact).__name__, type(fact).__name__), said(fact)) for fact in facts],
+        facts=[
+            (fact.at, FACT_WORDS.get(type(fact).__name__, type(fact).__name__), said(page, fact, names, titles))
+            for fact in facts
+        ],
         tickets=_tickets(db, page.user, call_id),
         recording=catalogue.of_call(db, call_id),
-        names=_names(db, call, offers),
-        titles={queue.name: queue.title(page.language) for queue in db.scalars(select(Queue))},
+        names=names,
+        titles=titles,
         segment_words=SEGMENT_WORDS,
     )
 
@@ -120,11 +144,26 @@ def stretches(call: Call, segments: Sequence[Segment], at: datetime) -> list[Str
     return drawn
 
 
-def said(fact: Fact) -> str:
-    """What the fact tells beside its name and time, on one line."""
-    return " · ".join(
-        f"{name} {value}" for name, value in vars(fact).items() if name in _SAID and value not in ("", None)
-    )
+def said(page: Page, fact: Fact, names: dict[str, str], titles: dict[str, str]) -> str:
+    """What the fact tells beside its name and time, on one line and in words."""
+    parts = []
+    for name, words in FIELD_WORDS.items():
+        value = getattr(fact, name, None)
+        if value in (None, ""):
+            continue
+        match name:
+            case "queue":
+                value = titles.get(str(value), value)
+            case "agent":
+                value = names.get(str(value), value)
+            case "kind":
+                value = page._(english("ticket_kind", str(value)))
+            case _ if name.endswith("_s"):
+                value = duration(1000 * float(str(value)))
+            case _ if name.endswith("_ms"):
+                value = duration(float(str(value)))
+        parts.append(f"{page._(words)} {value}")
+    return " · ".join(parts)
 
 
 def _tickets(db: Session, user: User, call_id: str) -> list[Ticket]:
