@@ -184,7 +184,9 @@ class Telephone:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.folder = Path(tempfile.mkdtemp(prefix="cc-call-", dir="/tmp"))  # short: the control socket's path is too
+        self.folder = Path(
+            tempfile.mkdtemp(prefix=f"cc-call-{os.getpid()}-", dir="/tmp")
+        )  # short, for the control socket
         self.host, self.port = place(settings.switch)
         self._ami = Switch(
             host="127.0.0.1", ami_port=_free_port(), ami_user="trial", name="trial", answer_timeout_s=10.0

@@ -6,6 +6,7 @@ import array
 import asyncio
 import itertools
 import math
+import os
 import socket
 import wave
 from pathlib import Path
@@ -63,10 +64,10 @@ def test_a_centre_that_is_not_running_is_said_at_once():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folders = set(Path("/tmp").glob("cc-call-*"))
+    folders = set(Path("/tmp").glob(f"cc-call-{os.getpid()}-*"))
     with pytest.raises(trial.SwitchDeaf, match=f"127.0.0.1:{port}"):
         asyncio.run(trial.place(Settings(switch=Switch(sip_port=port)), "4008"))
-    assert set(Path("/tmp").glob("cc-call-*")) <= folders
+    assert set(Path("/tmp").glob(f"cc-call-{os.getpid()}-*")) <= folders
 
 
 def test_without_a_place_to_call_from_it_says_what_to_set():
