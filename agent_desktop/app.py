@@ -54,7 +54,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
         database=database,
         bus=bus,
         health=health,
-        environments=environments(settings, version_of(STATIC)),
+        environments=environments(settings.centre, version_of(STATIC)),
         hub=hub,
         sockets=sockets,
         metrics=Metrics(database, hub, sockets),

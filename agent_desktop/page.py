@@ -24,7 +24,7 @@ from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
 from config.people import User
-from config.settings import Settings
+from config.settings import Centre, Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGE_COOKIE = "language"
@@ -115,12 +115,13 @@ async def sent_form(request: Request) -> dict[str, str]:
 SentForm = Annotated[dict[str, str], Depends(sent_form)]
 
 
-def environments(settings: Settings, static_version: str) -> dict[str, Environment]:
+@functools.cache
+def environments(centre: Centre, static_version: str) -> dict[str, Environment]:
     """Jinja in each language. What a template does not know is an error, and every value is escaped."""
-    return {language: _environment(language, settings, static_version) for language in i18n.LANGUAGES}
+    return {language: _environment(language, centre, static_version) for language in i18n.LANGUAGES}
 
 
-def _environment(language: str, settings: Settings, static_version: str) -> Environment:
+def _environment(language: str, centre: Centre, static_version: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -130,7 +131,7 @@ def _environment(language: str, settings: Settings, static_version: str) -> Envi
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(i18n.translations(language), newstyle=True)  # type: ignore[attr-defined]
-    form = i18n.Format(language, settings.centre.zone)
+    form = i18n.Format(language, centre.zone)
     environment.filters |= {
         "local": form.local,
         "number": form.number,
@@ -138,7 +139,7 @@ def _environment(language: str, settings: Settings, static_version: str) -> Envi
         "duration": i18n.duration,
         "seconds": i18n.seconds,
         "plain": i18n.plain,
-        "phone": functools.partial(phone.pretty, country=settings.centre.country),
+        "phone": functools.partial(phone.pretty, country=centre.country),
     }
     environment.globals |= {
         "languages": i18n.LANGUAGES,
@@ -147,7 +148,7 @@ def _environment(language: str, settings: Settings, static_version: str) -> Envi
         "word": lambda domain, code: i18n.translate(language, word) if (word := english(domain, code)) else "",
         "choices": lambda domain: [(code, i18n.translate(language, word)) for code, word in WORDS[domain].items()],
         "query": query,
-        "centre": settings.centre,
+        "centre": centre,
     }
     return environment
 

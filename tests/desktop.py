@@ -13,6 +13,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 import tests.tables  # noqa: F401
 from agent_desktop.app import create_app
@@ -122,6 +125,28 @@ def served(desk: Desk) -> Iterator[Desk]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "uvicorn did not stop"
+
+
+def link(desk: Desk, path: str, login: str | None = None, origin: str | None = "") -> ClientConnection:
+    """A WebSocket as a browser opens it, in a new session of this user; from our own page, unless told otherwise."""
+    headers = {"Cookie": f"callcenter={desk.session(login)[0]}"} if login else {}
+    return connect(
+        desk.origin.replace("http", "ws") + path,
+        origin=Origin(desk.origin if origin == "" else origin) if origin is not None else None,
+        additional_headers=headers,
+        subprotocols=[Subprotocol("sip")] if path == "/sip" else None,
+        max_size=None,
+        proxy=None,
+    )
+
+
+def closing_code(socket: ClientConnection) -> int | None:
+    """Read until the other side closes; the code it closed with, None where it said none."""
+    try:
+        while True:
+            socket.recv(10)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
 
 
 def tell(desk: Desk, *facts: Fact) -> None:

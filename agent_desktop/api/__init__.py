@@ -27,7 +27,7 @@ def create_api(desktop: Desktop) -> FastAPI:
     api.state.desktop = desktop
     faults.install(api)
     for module in (calls, tickets, customers, agents):
-        api.include_router(module.router, prefix="/v1")
+        api.include_router(module.router)
 
     @api.get("/docs", include_in_schema=False)
     def docs(page: OpenPage) -> HTMLResponse:

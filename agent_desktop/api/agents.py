@@ -14,7 +14,7 @@ from callcenter.errors import NotFound
 from config.people import User
 from cti.rows import Agent
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(prefix="/v1", tags=["agents"])
 
 
 @router.get("/agents", dependencies=[right("agents")], summary="Every agent as he is now")

@@ -17,7 +17,7 @@ from callcenter import phone
 from callcenter.errors import BadInput
 from cti.rows import Call
 
-router = APIRouter(tags=["calls"])
+router = APIRouter(prefix="/v1", tags=["calls"])
 
 
 @router.get("/calls", dependencies=[right("calls")], summary="List calls, newest first")

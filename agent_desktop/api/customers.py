@@ -17,7 +17,7 @@ from callcenter.database import now
 from ticketing import customers, engines, search
 from ticketing.rows import Customer, Engine
 
-router = APIRouter()
+router = APIRouter(prefix="/v1")
 FOUND_AT_MOST = 200
 
 

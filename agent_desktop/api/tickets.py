@@ -19,7 +19,7 @@ from config.people import User
 from ticketing import tickets
 from ticketing.rows import Ticket
 
-router = APIRouter(tags=["tickets"])
+router = APIRouter(prefix="/v1", tags=["tickets"])
 
 
 @router.get("/tickets", dependencies=[right("tickets")], summary="List tickets, newest first")

@@ -7,16 +7,17 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from agent_desktop import live
 from callcenter.database import now
 from callcenter.events import CallChanged, RecordingChanged, StatusChosen, TicketChanged
 from config import people
-from tests.desktop import Desk, answer, arrival, hang_up, ringing, served, tell
+from tests.desktop import Desk, answer, arrival, closing_code, hang_up, link, ringing, served, tell
 from tests.waiting import wait_until
 
 
@@ -29,11 +30,9 @@ def centre(desk) -> Iterator[Desk]:
 @contextmanager
 def following(centre: Desk, login: str) -> Iterator[ClientConnection]:
     """The live link of this user's browser, once it has said hello."""
-    cookie = {"Cookie": f"callcenter={centre.session(login)[0]}"}
-    url = centre.origin.replace("http", "ws") + "/live"
-    with connect(url, origin=centre.origin, additional_headers=cookie, proxy=None) as link:
-        assert json.loads(link.recv(5)) == {"seq": 0, "type": "Hello"}
-        yield link
+    with link(centre, "/live", login) as browser:
+        assert json.loads(browser.recv(5)) == {"seq": 0, "type": "Hello"}
+        yield browser
 
 
 @contextmanager
@@ -45,35 +44,26 @@ def lazy_browser(centre: Desk, login: str) -> Iterator[socket.socket]:
         f"Upgrade: websocket\r\nCookie: callcenter={centre.session(login)[0]}\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    with socket.socket() as link:
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        link.connect(("127.0.0.1", int(host.rsplit(":", 1)[1])))
-        link.sendall(request.encode())
-        yield link
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.connect(("127.0.0.1", int(host.rsplit(":", 1)[1])))
+        wire.sendall(request.encode())
+        yield wire
 
 
-def heard(link: ClientConnection, kind: str, **wanted: object) -> dict:
+def heard(browser: ClientConnection, kind: str, **wanted: object) -> dict[str, Any]:
     """The next message of this kind with these values; what comes before it is let go by."""
     while True:
-        message = json.loads(link.recv(5))
+        message: dict[str, Any] = json.loads(browser.recv(5))
         if message["type"] == kind and wanted.items() <= message.items():
             return message
 
 
-def closing_code(link: ClientConnection) -> int | None:
-    """Read until the link is closed; the code it was closed with."""
-    try:
-        while True:
-            link.recv(10)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
-
-
-def silent_about(link: ClientConnection, centre: Desk, call_id: str) -> bool:
+def silent_about(browser: ClientConnection, centre: Desk, call_id: str) -> bool:
     """Whether nothing of this call was said before a message that everybody gets."""
     centre.bus.publish(TicketChanged(ticket_id=424242))
     while True:
-        message = json.loads(link.recv(5))
+        message = json.loads(browser.recv(5))
         if message.get("call_id") == call_id:
             return False
         if message.get("ticket_id") == 424242:
@@ -81,42 +71,42 @@ def silent_about(link: ClientConnection, centre: Desk, call_id: str) -> bool:
 
 
 def test_an_agent_hears_of_his_own_call_from_the_ring_to_the_end(centre):
-    with following(centre, "wangfang") as link:
+    with following(centre, "wangfang") as browser:
         tell(centre, *arrival("tel-1.1"))
         tell(centre, ringing("tel-1.1"))
-        assert heard(link, "CallChanged", state="ringing")["agent"] == "1001"
-        assert heard(link, "AgentChanged", state="ringing")["call_id"] == "tel-1.1"
+        assert heard(browser, "CallChanged", state="ringing")["agent"] == "1001"
+        assert heard(browser, "AgentChanged", state="ringing")["call_id"] == "tel-1.1"
         tell(centre, answer("tel-1.1"))
-        heard(link, "CallChanged", state="talking")
+        heard(browser, "CallChanged", state="talking")
         tell(centre, *hang_up("tel-1.1"))
-        heard(link, "CallChanged", state="ended")
+        heard(browser, "CallChanged", state="ended")
         centre.bus.publish(RecordingChanged(call_id="tel-1.1", state="complete"))
-        heard(link, "RecordingChanged", call_id="tel-1.1")
+        heard(browser, "RecordingChanged", call_id="tel-1.1")
 
 
 def test_an_agent_hears_nothing_of_the_calls_of_others(centre):
-    with following(centre, "lina") as link:
+    with following(centre, "lina") as browser:
         tell(centre, *arrival("tel-1.1"))
         tell(centre, ringing("tel-1.1"), answer("tel-1.1"))
-        assert silent_about(link, centre, "tel-1.1")
+        assert silent_about(browser, centre, "tel-1.1")
 
 
 def test_an_agent_who_missed_a_call_hears_that_it_left_him(centre):
-    with following(centre, "wangfang") as link:
+    with following(centre, "wangfang") as browser:
         tell(centre, *arrival("tel-1.1"))
         tell(centre, ringing("tel-1.1"))
-        heard(link, "CallChanged", state="ringing")
+        heard(browser, "CallChanged", state="ringing")
         centre.bus.publish(CallChanged(call_id="tel-1.1", state="waiting", queue="repair"))
-        heard(link, "CallChanged", state="waiting")
+        heard(browser, "CallChanged", state="waiting")
 
 
 def test_a_supervisor_hears_everything_in_order_and_numbered(centre):
-    with following(centre, "zhaomin") as link:
+    with following(centre, "zhaomin") as browser:
         for number in range(50):
             centre.bus.publish(CallChanged(call_id=f"tel-1.{number}", state="arrived"))
         numbers, calls = [], []
         while len(calls) < 50:
-            message = json.loads(link.recv(5))
+            message = json.loads(browser.recv(5))
             numbers.append(message["seq"])
             if message["type"] == "CallChanged":
                 calls.append(message["call_id"])
@@ -126,13 +116,13 @@ def test_a_supervisor_hears_everything_in_order_and_numbered(centre):
 
 def test_counts_are_merged_to_one_a_second_and_are_right_at_the_end(centre, monkeypatch):
     monkeypatch.setattr(live, "COUNTS_EVERY_S", 0.2)
-    with following(centre, "lina") as link:
+    with following(centre, "lina") as browser:
         began = time.monotonic()
         for number in range(20):
             tell(centre, *arrival(f"tel-1.{number}"))
         counts = 0
         while True:
-            message = heard(link, "Counts")
+            message = heard(browser, "Counts")
             counts += 1
             if message["queues"].get("repair", {}).get("waiting") == 20:
                 break
@@ -159,38 +149,31 @@ def test_the_snapshot_has_the_same_cut_as_the_messages(centre):
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null", None])
 def test_a_page_of_another_site_is_not_connected(centre, origin):
-    cookie = {"Cookie": f"callcenter={centre.session('zhaomin')[0]}"}
     for path in ("/live", "/sip"):
         with pytest.raises(InvalidStatus) as refused:
-            connect(
-                centre.origin.replace("http", "ws") + path,
-                origin=origin,
-                additional_headers=cookie,
-                subprotocols=["sip"],  # type: ignore[list-item]
-                proxy=None,
-            )
+            link(centre, path, "zhaomin", origin=origin)
         assert refused.value.response.status_code == 403
 
 
 def test_without_a_session_the_browser_is_told_to_sign_in(centre):
-    with connect(centre.origin.replace("http", "ws") + "/live", origin=centre.origin, proxy=None) as link:
-        assert closing_code(link) == 4401
+    with link(centre, "/live") as browser:
+        assert closing_code(browser) == 4401
 
 
 def test_a_session_that_is_ended_takes_its_link_along(centre):
-    with following(centre, "wangfang") as link, following(centre, "lina") as other:
+    with following(centre, "wangfang") as browser, following(centre, "lina") as other:
         answered = centre.client("admin").post(f"/admin/users/{centre.users['wangfang'].id}/end-sessions")
         assert answered.status_code == 303
-        assert closing_code(link) == 4401
+        assert closing_code(browser) == 4401
         assert silent_about(other, centre, "none")
 
 
 def test_a_session_ended_in_another_process_is_noticed(centre, monkeypatch):
     monkeypatch.setattr("agent_desktop.sockets.LOOK_EVERY_S", 0.1)
-    with following(centre, "wangfang") as link:
+    with following(centre, "wangfang") as browser:
         with centre.database.write() as db:
             people.end_all_sessions(db, centre.users["wangfang"], now())
-        assert closing_code(link) == 4401
+        assert closing_code(browser) == 4401
 
 
 def test_one_who_does_not_read_is_dropped_and_hurts_nobody(centre, monkeypatch):
@@ -210,10 +193,10 @@ def test_one_who_does_not_read_is_dropped_and_hurts_nobody(centre, monkeypatch):
 
 def test_one_who_was_too_slow_is_told_to_start_again(centre, monkeypatch):
     monkeypatch.setattr(live, "BACKLOG", 64)
-    with following(centre, "zhaomin") as link:
+    with following(centre, "zhaomin") as browser:
         for number in range(5000):
             centre.bus.publish(CallChanged(call_id=f"tel-{number}", state="arrived", queue="x" * 2000))
-        assert closing_code(link) == 4408
+        assert closing_code(browser) == 4408
 
 
 def test_a_browser_that_goes_away_is_forgotten(centre):
@@ -225,18 +208,18 @@ def test_a_browser_that_goes_away_is_forgotten(centre):
 
 def test_silence_can_be_told_from_a_dead_line(centre, monkeypatch):
     monkeypatch.setattr(live, "TICK_EVERY_S", 0.05)
-    with following(centre, "wangfang") as link:
-        first = heard(link, "Tick")
-        assert heard(link, "Tick")["seq"] == first["seq"] + 1
+    with following(centre, "wangfang") as browser:
+        first = heard(browser, "Tick")
+        assert heard(browser, "Tick")["seq"] == first["seq"] + 1
 
 
 def test_a_ring_is_on_the_wire_at_once(centre):
     """From publish to the socket, half of the rings within 20 ms even on a busy machine (the aim is a few)."""
-    with following(centre, "wangfang") as link:
+    with following(centre, "wangfang") as browser:
         took_ms = []
         for number in range(50):
             began = time.perf_counter()
             centre.bus.publish(CallChanged(call_id=f"tel-{number}", state="ringing", agent="1001"))
-            heard(link, "CallChanged", call_id=f"tel-{number}")
+            heard(browser, "CallChanged", call_id=f"tel-{number}")
             took_ms.append((time.perf_counter() - began) * 1000)
         assert sorted(took_ms)[25] < 20, sorted(took_ms)

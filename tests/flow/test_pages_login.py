@@ -67,7 +67,7 @@ def test_what_is_wrong_is_not_told_apart(desk, login, password):
 
 def test_too_many_failures_are_told_in_words_with_the_time_to_wait(desk):
     client = desk.client()
-    for _ in range(people.ATTEMPTS_OF_ONE_LOGIN):
+    for _ in range(people.ATTEMPTS_HERE):
         assert sign_in(client, "wangfang", "wrong-password").status_code == 401
     answer = sign_in(client, "wangfang")  # even with the right password
     assert answer.status_code == 429

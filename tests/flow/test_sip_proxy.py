@@ -5,18 +5,17 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 from websockets.sync.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from agent_desktop.sip import LONGEST_FRAME
 from config.settings import Settings
 from config.switch import sip_ha1
-from tests.desktop import Desk, make_desk, served
+from tests.desktop import Desk, closing_code, link, make_desk, served
 from tests.ports import free_port
 from tests.waiting import wait_until
 
@@ -51,7 +50,7 @@ class Asterisk:
 @pytest.fixture
 def asterisk() -> Iterator[Asterisk]:
     switch = Asterisk(free_port())
-    with serve(switch.talk, "127.0.0.1", switch.port, subprotocols=["sip"]) as server:  # type: ignore[list-item]
+    with serve(switch.talk, "127.0.0.1", switch.port, subprotocols=[Subprotocol("sip")]) as server:
         switch.server = server
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -67,28 +66,10 @@ def centre(tmp_path, database, asterisk) -> Iterator[Desk]:
         yield desk
 
 
-@contextmanager
-def line(centre: Desk, login: str) -> Iterator[ClientConnection]:
-    cookie = {"Cookie": f"callcenter={centre.session(login)[0]}"}
-    url = centre.origin.replace("http", "ws") + "/sip"
-    with connect(
-        url,
-        origin=centre.origin,
-        additional_headers=cookie,
-        subprotocols=["sip"],  # type: ignore[list-item]
-        max_size=None,
-        proxy=None,
-    ) as phone:
-        assert phone.subprotocol == "sip"
-        yield phone
-
-
-def closing_code(phone: ClientConnection) -> int | None:
-    try:
-        while True:
-            phone.recv(10)
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
+def line(centre: Desk, login: str) -> ClientConnection:
+    phone = link(centre, "/sip", login)
+    assert phone.subprotocol == "sip"
+    return phone
 
 
 def test_what_the_phone_says_reaches_the_switch_and_its_answer_comes_back(centre, asterisk):

@@ -24,8 +24,8 @@ def message(
     )
 
 
-def own(method: str, **parts: str) -> str:
-    return message(method, to="<sip:1001@callcenter>", **parts)
+def own(method: str, more: str = "") -> str:
+    return message(method, to="<sip:1001@callcenter>", more=more)
 
 
 @pytest.mark.parametrize(
