@@ -13,6 +13,7 @@ const strip = document.querySelector("#strip");
 const REFRESH_AFTER_MS = 120;
 
 const cards = new Map(); // call_id → { call_id, title, why, parts, form, timer }
+const coming = new Map(); // call_id → the fetching of its card
 let shown = null; // call_id of the card in the page; null: the idle page
 let active = null; // call_id of the call at hand, whose "why" stands under the call controls
 
@@ -20,19 +21,30 @@ let active = null; // call_id of the call at hand, whose "why" stands under the 
 export async function pop(call_id, { at_hand = true, front = true } = {}) {
   if (at_hand) active = call_id;
   if (!cards.has(call_id)) {
-    const answer = await ask(`/desk/card/${encodeURIComponent(call_id)}`);
-    if (!answer.ok) {
-      if (at_hand && answer.status !== 404) failed(call_id, answer.sentence);
+    if (!coming.has(call_id)) coming.set(call_id, fetch_card(call_id));
+    const sentence = await coming.get(call_id);
+    coming.delete(call_id);
+    if (!cards.has(call_id)) {
+      if (at_hand && sentence) failed(sentence);
       return null;
     }
-    if (!cards.has(call_id)) cards.set(call_id, new_card(call_id, answer.text));
   }
   const unsaved = shown !== null && shown !== call_id && cards.get(shown)?.form.dirty;
   if (front && !unsaved) show(call_id);
   else draw();
-  if (at_hand) painted(call_id);
+  if (at_hand && !cards.get(call_id).painted) painted(call_id);
   return cards.get(call_id);
 }
+
+/** What went wrong, in words; empty if the card is there now, or never will be. */
+async function fetch_card(call_id) {
+  const answer = await ask(`/desk/card/${encodeURIComponent(call_id)}`);
+  if (answer.ok) cards.set(call_id, new_card(call_id, answer.text));
+  return answer.ok || answer.status === 404 ? "" : answer.sentence;
+}
+
+/** Resolves when no card is being fetched: what is less urgent waits for it. */
+export const settled = () => Promise.all(coming.values());
 
 function new_card(call_id, text) {
   const card = { call_id, timer: 0 };
@@ -159,7 +171,7 @@ function chip(tone, words) {
   return mark;
 }
 
-function failed(call_id, sentence) {
+function failed(sentence) {
   const note = document.createElement("p");
   note.className = "error";
   note.textContent = _("The card of this call cannot be shown: {why}", { why: sentence });
@@ -168,6 +180,7 @@ function failed(call_id, sentence) {
 
 /** Say when the card was on the screen, for whoever measures it: two frames later it has been painted. */
 function painted(call_id) {
+  cards.get(call_id).painted = true;
   requestAnimationFrame(() => requestAnimationFrame(() => {
     document.body.dataset.cardCall = call_id;
     document.body.dataset.cardAt = String(performance.timeOrigin + performance.now());

@@ -33,7 +33,10 @@ live.on("CallChanged", ({ call_id, state, agent }) => {
   if (agent === first.state.extension && state === "ringing") rings(call_id);
   else if (agent === first.state.extension) cards.refresh(call_id); // else it has left this desk
 });
-live.on("AgentChanged", () => seat.read());
+live.on("AgentChanged", async () => {
+  await cards.settled(); // the card comes first
+  seat.read();
+});
 live.on("Counts", ({ queues }) => seat.queues(queues));
 live.on("TicketChanged", ({ call_id }) => (cards.is_open(call_id) ? cards.refresh(call_id) : cards.read_idle()));
 live.on("RecordingChanged", ({ call_id }) => cards.refresh(call_id));
