@@ -83,7 +83,7 @@ async def stock(port: int) -> dict[str, Any]:
 
 async def ours(port: int) -> dict[str, Any]:
     """The door and the translation, as intake uses them."""
-    door = Door(Switch(ami_port=port, inbox_size=1_000_000), SECRET, {*WANTED, "UserEvent"})
+    door = Door(Switch(ami_port=port, inbox_size=1_000_000, heartbeat_s=600), SECRET, {*WANTED, "UserEvent"})
     await door.connect()
     with go(port):
         before, began, cpu = door.heard, time.perf_counter(), cpu_s()

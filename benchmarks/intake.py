@@ -57,7 +57,9 @@ def _events_per_core_s(filtered: bool) -> float:
 
 
 async def _take_in(port: int, events: int, home: Path) -> dict[str, Any]:
-    settings = Settings(home=home, switch=Switch(ami_port=port, ami_secret=SECRET, inbox_size=1_000_000))
+    settings = Settings(
+        home=home, switch=Switch(ami_port=port, ami_secret=SECRET, inbox_size=1_000_000, heartbeat_s=600)
+    )
     database = Database(settings.database_url)
     database.create_all()
     intake = Intake(settings, database, LocalBus())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 BOOTED = "Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 119\r\nLastReload: 119\r\nStatus: Fully Booted\r\n\r\n"
@@ -25,15 +26,19 @@ class FakeAmi:
         self.boots = True  # says FullyBooted after a log-in
         self.answers: dict[str, Callable[[Action], Answer]] = {
             "Ping": lambda _: ok("Ping: Pong"),
-            "CoreStatus": lambda _: ok(
-                "CoreStartupDate: 2026-11-22\r\nCoreStartupTime: 09:19:52\r\nCoreCurrentCalls: 0"
-            ),
+            "CoreStatus": lambda _: self.core_status(),
         }
+        self._began = datetime.now(UTC)
         self._server: asyncio.Server | None = None
         self._writers: list[asyncio.StreamWriter] = []
         self._listening: list[asyncio.StreamWriter] = []  # logged in
         self._talks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
+
+    def core_status(self, later_s: float = 0) -> str:
+        """Started 119 s before the test, as a switch in China says it; or so much later."""
+        began = self._began + timedelta(hours=8, seconds=later_s - 119)
+        return ok(f"CoreStartupDate: {began:%Y-%m-%d}\r\nCoreStartupTime: {began:%H:%M:%S}\r\nCoreCurrentCalls: 0")
 
     async def start(self, port: int = 0) -> None:
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", port, backlog=10)

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import time
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from callcenter.database import now
 from config.settings import Switch
 from cti.ami import Door, LoginRefused, SwitchRefused, SwitchUnreachable
 from cti.wire import BadField
@@ -48,6 +50,7 @@ async def test_a_question_is_answered():
     async with fake_ami() as ami, link(ami) as door:
         assert door.connected
         assert door.booted_at is not None
+        assert abs(now() - door.booted_at - timedelta(seconds=119)) < timedelta(seconds=5)  # whatever its zone
         assert (await door.ask("Ping"))["Ping"] == "Pong"
 
 
@@ -342,7 +345,7 @@ async def test_a_switch_that_still_starts_is_not_asked_yet():
 async def test_a_switch_that_restarts_says_another_boot_time():
     async with fake_ami() as ami, link(ami) as door:
         before = door.booted_at
-        ami.answers["CoreStatus"] = lambda _: ok("CoreStartupDate: 2026-11-22\r\nCoreStartupTime: 09:21:10")
+        ami.answers["CoreStatus"] = lambda _: ami.core_status(later_s=78)
         await ami.say(event("Shutdown", Shutdown="Cleanly", Restart="True"))
         await until(lambda: ami.logins == 2 and door.connected)
         assert before is not None

@@ -22,7 +22,7 @@ from cti.projection import rebuild
 from cti.rows import Agent, Call, Leg, Offer, Segment, Spell, SwitchRow
 from tests.captures import captured
 from tests.dumps import dump
-from tests.fake_ami import FakeAmi, event, fake_ami, listed, ok
+from tests.fake_ami import FakeAmi, event, fake_ami, listed
 from tests.loop import in_loop, until
 
 CALL, AGENT_LEG = "tel-1795310468.1", "tel-1795310471.2"
@@ -324,7 +324,7 @@ async def test_a_switch_that_came_back_from_nothing_has_lost_its_calls(database,
         async with house(ami, database, tmp_path) as here:
             await ami.say(said("abandoned", end="HangupRequest"))
             await here.reaches("waiting", ABANDONED)
-            ami.answers["CoreStatus"] = lambda _: ok("CoreStartupDate: 2026-11-22\r\nCoreStartupTime: 09:25:10")
+            ami.answers["CoreStatus"] = lambda _: ami.core_status(later_s=318)
             ami.cut()
             await here.reaches("ended", ABANDONED)
     call = call_of(database, ABANDONED)
