@@ -58,6 +58,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
         hub=hub,
         sockets=sockets,
         metrics=Metrics(database, hub, sockets),
+        day=board.DayFigures(),
     )
 
     @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,9 +25,28 @@ from reports import today
 from reports.figures import Figure
 
 LONG_RING = timedelta(seconds=30)
+COUNTED_EVERY = timedelta(seconds=5)
 WAITING = ("waiting", "ringing")
 
 router = APIRouter()
+
+
+class DayFigures:
+    """Today's figures by queue, counted anew every few seconds at most, however many boards are open."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._counted_at: datetime | None = None
+        self._figures: dict[str, dict[str, Figure]] = {}
+
+    def by_queue(self, db: Session, zone: tzinfo, at: datetime, queues: Iterable[str]) -> dict[str, dict[str, Figure]]:
+        with self._turn:
+            old = self._counted_at is None or not timedelta(0) <= at - self._counted_at < COUNTED_EVERY
+            if old or not self._figures.keys() >= set(queues):
+                counted = today.by_queue(db, zone, at)
+                self._figures = {name: {figure.name: figure for figure in own} for name, own in counted.items()}
+                self._counted_at = at
+            return self._figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +115,10 @@ def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
             .group_by(QueueMember.queue)
         )
     }
-    figures = today.by_queue(db, page.settings.centre.zone, at)
+    queues = list(db.scalars(select(Queue).order_by(Queue.name)))
+    figures = page.desktop.day.by_queue(db, page.settings.centre.zone, at, [queue.name for queue in queues])
     lines = []
-    for queue in db.scalars(select(Queue).order_by(Queue.name)):
+    for queue in queues:
         waiting, since = waits.get(queue.name, (0, None))
         lines.append(
             QueueLine(
@@ -108,7 +130,7 @@ def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
                 target_share=queue.target_share,
                 late=since is not None and at - since > timedelta(seconds=queue.target_s),
                 ready=ready.get(queue.name, 0),
-                figures={figure.name: figure for figure in figures.get(queue.name, [])},
+                figures=figures[queue.name],
             )
         )
     return lines

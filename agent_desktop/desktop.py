@@ -16,6 +16,7 @@ from callcenter.database import Database
 from config.settings import Settings
 
 if TYPE_CHECKING:
+    from agent_desktop.board import DayFigures
     from agent_desktop.live import Hub
     from agent_desktop.metrics import Metrics
     from agent_desktop.sockets import Sockets
@@ -36,6 +37,7 @@ class Desktop:
     hub: Hub
     sockets: Sockets
     metrics: Metrics
+    day: DayFigures
 
 
 def desktop_of(connection: HTTPConnection) -> Desktop:

@@ -38,9 +38,10 @@ def create_api(desktop: Desktop) -> FastAPI:
 
 
 def shape(schema: dict[str, Any]) -> str:
-    """A JSON schema in a few words: ``string``, ``Call``, ``list of Call``, ``integer or null``."""
+    """A JSON schema in a few words: ``string``, ``Call``, ``list of string``, ``integer or null``."""
     if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
+        name = str(schema["$ref"]).rsplit("/", 1)[-1]
+        return f"{{items: list of {name[7:-1]}, next: string or null}}" if name.startswith("Listed_") else name
     if "anyOf" in schema:
         return " or ".join(shape(one) for one in schema["anyOf"])
     if schema.get("type") == "array":

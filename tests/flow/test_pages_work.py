@@ -11,7 +11,7 @@ from sqlalchemy import select
 from agent_desktop.board import attention
 from callcenter.database import now
 from callcenter.events import TicketChanged
-from config import people
+from config import people, queues
 from config.people import User
 from cti.rows import Agent, SwitchRow
 from tests.desktop import Desk, answer, arrival, hang_up, ringing, tell
@@ -55,6 +55,14 @@ def test_the_board_shows_who_waits_and_what_the_day_was(desk):
     assert "data-since=" in row
     assert re.findall(r"figure=(\w+)&amp;queue=repair\">([^<]*)<", row)[:2] == [("offered", "2"), ("answered", "1")]
     assert "100.0%" in row  # the one who still waits within the target counts neither way
+
+
+def test_a_queue_made_a_moment_ago_is_on_the_board(desk):
+    client = desk.client("zhaomin")
+    assert client.get("/board/now").status_code == 200
+    with desk.database.write() as db:
+        queues.create_queue(db, "rescue", "求援", "Rescue")
+    assert 'data-queue="rescue"' in client.get("/board/now").text
 
 
 def test_the_board_says_that_telephony_is_lost(desk):
