@@ -92,6 +92,7 @@ document.addEventListener("click", (event) => {
 const press = (selector) => () => $(selector).click();
 const ready = (selector) => () => !$(selector).disabled && !$(selector).hidden;
 bind("F2", WORDS.answer, press("#answer"), ready("#answer"));
+bind("F3", WORDS.break, press("#break"), ready("#break"));
 bind("F4", WORDS.ready, press("#ready"), ready("#ready"));
 bind("F6", WORDS.hold, press("#hold"), ready("#hold"));
 bind("F7", WORDS.mute, press("#mute"), ready("#mute"));

@@ -49,7 +49,8 @@ export function draw_map(list) {
 
 /** What is on the screen's map, in the reader's language. */
 export const WORDS = {
-  ready: _("Ready, or a short break"),
+  ready: _("Ready"),
+  break: _("Short break"),
   answer: _("Answer"),
   hangup: _("End the call"),
   hold: _("Hold, and back"),

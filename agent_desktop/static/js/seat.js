@@ -26,7 +26,8 @@ export class Seat extends EventTarget {
         this.choose(button.dataset.status, button.dataset.reason ?? "");
       });
     }
-    $("#ready").addEventListener("click", () => this.toggle());
+    $("#ready").addEventListener("click", () => this.choose("available"));
+    $("#break").addEventListener("click", () => this.choose("on_break", "short"));
     $("#finish").addEventListener("click", () => this.finish());
   }
 
@@ -66,15 +67,10 @@ export class Seat extends EventTarget {
     allow_ringing();
     if (status === "available" && !this.now.desk_phone) {
       await this.#phone.start();
-      if (this.#phone.state === "failed" && !this.now.reachable) return;
+      if (this.now.status === "available" || (this.#phone.state === "failed" && !this.now.reachable)) return;
     }
     const done = await this.#post("/desk/status", { status, reason });
     if (done && status === "offline" && !this.#phone.call) this.#phone.stop();
-  }
-
-  toggle() {
-    if (this.now.status === "available") this.choose("on_break", "short");
-    else this.choose("available");
   }
 
   async finish() {
@@ -118,7 +114,7 @@ export class Seat extends EventTarget {
   draw() {
     const { now } = this;
     const state = $("#state");
-    Object.assign(state.dataset, { tone: now.tone, status: now.status, state: now.state });
+    Object.assign(state.dataset, { tone: now.tone, status: now.status, state: now.state, phone: this.#phone.state });
     $("#state-words").textContent = now.state === "idle" && now.reason ? `${now.words}: ${now.reason}` : now.words;
     clock($("#state-clock"), now.since);
     this.#draw_line();
@@ -155,11 +151,11 @@ export class Seat extends EventTarget {
     for (const key of document.querySelectorAll("[data-key]")) key.disabled = call?.stage !== "talking";
 
     const ready = $("#ready");
-    ready.hidden = wrap_up;
+    ready.hidden = $("#break").hidden = wrap_up;
     $("#finish").hidden = !wrap_up;
-    const available = now.status === "available";
-    ready.firstChild.textContent = `${available ? _("Short break") : _("Ready")} `;
-    tone(ready, available ? "" : "good");
+    ready.ariaPressed = String(now.status === "available");
+    $("#break").ariaPressed = String(now.status === "on_break");
+    tone(ready, now.status === "available" ? "" : "good");
     ready.disabled = this.#phone.state === "starting";
     this.notice("phone-fault", fault ? { tone: "bad", words: fault } : null);
   }
