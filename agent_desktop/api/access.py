@@ -13,7 +13,7 @@ from callcenter.errors import CallCenterError, NotAllowed
 from config import people
 from config.people import User
 
-bearer = HTTPBearer(auto_error=False, description="A token made by an administrator or by `callcenter user token`.")
+bearer = HTTPBearer(auto_error=False, description="A token that an administrator has made on the page Users.")
 
 
 class NoToken(CallCenterError):

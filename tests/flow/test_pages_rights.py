@@ -34,7 +34,7 @@ def methods(route: APIRoute) -> set[str]:
 def address(route: APIRoute) -> str:
     """An address of this route whose record does not exist."""
     found = route.path
-    for name in ("customer_id", "ticket_id", "engine_id", "user_id"):
+    for name in ("customer_id", "ticket_id", "engine_id", "user_id", "token_id"):
         found = found.replace("{" + name + "}", "999999")
     return found.replace("{call_id}", "tel-1.1")
 

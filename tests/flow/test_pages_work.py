@@ -309,6 +309,20 @@ def test_a_user_is_made_with_a_password_shown_once(desk):
     assert client.post("/admin/users", data={"login": "x", "name": "x", "role": "root"}).status_code == 422
 
 
+def test_a_program_is_given_a_token_once_and_it_can_be_taken_back(desk):
+    client, path = desk.client("admin"), f"/admin/users/{desk.users['zhaomin'].id}/tokens"
+    shown = re.search(r'id="token">([^<]+)<', client.post(path, data={"name": "ERP"}).text)
+    assert shown is not None
+    bearer = {"Authorization": f"Bearer {shown.group(1)}"}
+    assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 200
+    page = client.get("/admin/users").text
+    assert shown.group(1) not in page
+    end = re.search(r'action="(/admin/users/\d+/tokens/\d+/end)"', page)
+    assert end is not None
+    assert client.post(end.group(1)).status_code == 303
+    assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 401
+
+
 def test_an_administrator_does_not_lock_himself_out(desk):
     client = desk.client("admin")
     refused = client.post(f"/admin/users/{desk.users['admin'].id}/active", data={"active": "false"})
