@@ -55,3 +55,7 @@ class DatabaseUnreachable(CallCenterError):
     """The database does not answer; check database.url and that its server runs."""
 
     status = 503
+
+
+class PortBusy(CallCenterError):
+    """Another program has a port that is needed here; stop that program, or choose another port in the settings."""

@@ -24,16 +24,12 @@ from twisted.internet import asyncioreactor
 
 from callcenter.bus import Bus, LocalBus, RedisBus
 from callcenter.database import Database
-from callcenter.errors import CallCenterError
+from callcenter.errors import CallCenterError, PortBusy
 from config.settings import Settings
 
 log = logging.getLogger(__name__)
 
 Health = tuple[bool, str]
-
-
-class PortBusy(CallCenterError):
-    """Another program uses a port we need; stop it, or choose another port in the settings."""
 
 
 class RunsAlready(CallCenterError):
@@ -270,7 +266,7 @@ def listen_on(host: str, port: int, setting: str) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as fault:
-        raise PortBusy(f"{host}:{port}, setting {setting}: {fault.strerror}") from fault
+        raise PortBusy(f"{host}:{port}, the setting {setting}") from fault
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from callcenter.errors import CallCenterError
+from callcenter.errors import CallCenterError, PortBusy
 from config import switch
 from config.home import FolderClosed, closed, runs_as
 from config.settings import Settings
@@ -27,10 +27,6 @@ _LOGS = {"messages.log": 20, "console.log": 20, "queue_log": 200, "cel-custom/ce
 _LOGS_KEPT = 5
 _STOP_S = 10.0
 _ANSWER_S = 4.0
-
-
-class PortBusy(CallCenterError):
-    """A port the switch needs is taken; stop what holds it, or choose another in the settings."""
 
 
 class SwitchNotStarted(CallCenterError):

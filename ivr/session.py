@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
 from callcenter.database import Database
-from callcenter.errors import CallCenterError
+from callcenter.errors import PortBusy
 from config.queues import Queue
 from config.settings import Settings
 from ivr import prompts
@@ -30,10 +30,6 @@ SLACK_S = 3.0  # a lease is this much longer than what it is for
 TYPING_S = 40.0  # for a whole number, however many digits
 _NO_WAIT_S = 0.001  # to GET DATA none at all means its own six seconds
 UNKNOWN_SOUND_S = 30.0  # taken for a sound whose file is not on this machine
-
-
-class PortTaken(CallCenterError):
-    """The IVR cannot listen; another program has its port. Stop that program or change ivr.port."""
 
 
 class Session:
@@ -159,7 +155,7 @@ class Listening:
 
 
 def serve(settings: Settings, database: Database) -> Listening:
-    """Open the FastAGI door on the installed reactor. PortTaken if another program has the port.
+    """Open the FastAGI door on the installed reactor. PortBusy if another program has the port.
 
     A flow that cannot be used is left out and said in the log and in ``health``: its callers go to their queue.
     """
@@ -181,7 +177,7 @@ def serve(settings: Settings, database: Database) -> Listening:
     try:
         port = reactor.listenTCP(settings.ivr.port, factory, backlog=512, interface=settings.ivr.host)
     except CannotListenError as fault:
-        raise PortTaken(f"{settings.ivr.host}:{settings.ivr.port}") from fault
+        raise PortBusy(f"{settings.ivr.host}:{settings.ivr.port}, the setting ivr.port") from fault
     return Listening(port, factory, findings)
 
 

@@ -47,6 +47,7 @@ class Centre:
         self.output = self.home / "output.txt"
         self.passwords: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
+        self._commands: list[subprocess.Popen[str]] = []
         unpacked = Path(os.environ.get("CALLCENTER_HOME", ROOT / "var")) / "asterisk"
         assert (unpacked / "usr/sbin/asterisk").is_file(), f"no Asterisk in {unpacked}: run make setup"
         (self.home / "asterisk").symlink_to(unpacked)
@@ -84,6 +85,7 @@ class Centre:
         self.process = None
 
     def clear(self) -> None:
+        self.end_commands()
         if self.process is not None and self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
@@ -92,7 +94,17 @@ class Centre:
         """Another ``callcenter`` command against this centre, in the background."""
         command = [sys.executable, "-m", "callcenter", *words]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=ROOT, env=self.env, text=True, **(pipes | more))
+        begun: subprocess.Popen[str] = subprocess.Popen(command, cwd=ROOT, env=self.env, text=True, **(pipes | more))
+        self._commands.append(begun)
+        return begun
+
+    def end_commands(self) -> None:
+        """Whoever still calls hangs up."""
+        for command in self._commands:
+            if command.poll() is None:
+                command.terminate()
+            command.communicate(timeout=20)
+        self._commands.clear()
 
     def call(self, did: str = "4008", **options: str) -> subprocess.Popen[str]:
         """A real SIP call by ``callcenter call``; options as on its command line (``from_`` for --from)."""

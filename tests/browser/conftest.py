@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from tests import chromium
 from tests.centre import Centre
@@ -65,7 +65,7 @@ class People:
         context = self._browser.new_context(viewport={"width": width, "height": height}, permissions=["microphone"])
         self._open.callback(context.close)
         page = context.new_page()
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(f"{login}: {said.text}"))
+        page.on("console", lambda said: self._heard(login, said))
         page.on("pageerror", lambda fault: self.complaints.append(f"{login}: {fault}"))
         page.on("request", lambda asked: self._only_home(login, asked.url))
         page.goto(f"{self._centre.url}/login")
@@ -75,6 +75,10 @@ class People:
         page.wait_for_url(lambda url: "/login" not in url)
         page.goto(f"{self._centre.url}{path}")
         return page
+
+    def _heard(self, login: str, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(f"{login}: {said.text}")
 
     def _only_home(self, login: str, url: str) -> None:
         if not url.startswith((self._centre.url, self._centre.url.replace("http", "ws"), "data:", "blob:")):
@@ -88,5 +92,6 @@ class People:
 def people(centre: Centre, agents_browser: Browser) -> Iterator[People]:
     people = People(centre, agents_browser)
     yield people
+    centre.end_commands()
     people.close()
     assert people.complaints == []

@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from callcenter.errors import PortBusy
 from config import switch as switch_
-from config.process import PortBusy, Process, SwitchNotStarted
+from config.process import Process, SwitchNotStarted
 from config.queues import Did
 from tests.sipp import Registrar
 from tests.switch.conftest import ROOT, Switch
