@@ -356,7 +356,7 @@ def user_add(
         people.create_user(db, login, name, role, password, now(), language=language, extension=extension or None)
     out.print(f"{login} {password}")
     if extension:
-        out.print("The switch learns the new extension at the next start, or by: callcenter asterisk-config")
+        out.print("The switch knows the extension within ten seconds.")
 
 
 @users.command("password")

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 Health = tuple[bool, str]
 
+LOOK_S = 0.2  # a switch that dies is started again this soon
+FOLLOW_S = 10.0  # a new extension can register after this at the latest
+
 
 class RunsAlready(CallCenterError):
     """A call centre runs from this folder already; stop that one first (Ctrl-C where it runs)."""
@@ -108,19 +111,30 @@ class SwitchPart:
         self._process.wait_booted(60)
         self._detail = f"Asterisk, pid {self._process.pid}"
 
+    def _follow(self) -> None:
+        """Tell the switch of people, queues and numbers that changed meanwhile, and keep its logs bounded."""
+        from config.switch import render
+
+        if render(self._settings, self._database):
+            self._process.reload()
+            log.info("the switch has taken over what changed")
+        self._process.bound_logs()
+
     async def _keep_up(self) -> None:
-        pause_s = 0.2
+        pause_s, looks = LOOK_S, 0
         while True:
             await asyncio.sleep(pause_s)
-            if self._process.pid is not None:
-                pause_s = 0.2
-                continue
-            log.error("Asterisk is gone; starting it again")
-            self._detail = "gone, being started again"
             try:
-                await asyncio.to_thread(self._up)
-            except CallCenterError as fault:
-                log.error("%s", fault)
+                if self._process.pid is None:
+                    log.error("Asterisk is gone; starting it again")
+                    self._detail = "gone, being started again"
+                    await asyncio.to_thread(self._up)
+                looks = (looks + 1) % round(FOLLOW_S / LOOK_S)
+                if looks == 0:
+                    await asyncio.to_thread(self._follow)
+                pause_s = LOOK_S
+            except Exception as fault:  # whatever it is, the switch must be looked after
+                log.error("the switch: %s", fault, exc_info=not isinstance(fault, CallCenterError))
                 pause_s = min(30.0, pause_s * 2)
 
 
@@ -129,6 +143,7 @@ class IvrPart:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
+        self._listening: Any = None
 
     async def start(self) -> None:
         from ivr.session import serve
@@ -136,13 +151,11 @@ class IvrPart:
         self._listening = serve(self._settings, self._database)
 
     async def stop(self) -> None:
-        if hasattr(self, "_listening"):
-            done = self._listening.stop()
-            if done is not None:
-                await done.asFuture(asyncio.get_running_loop())
+        if self._listening is not None:
+            await self._listening.stop().asFuture(asyncio.get_running_loop())
 
     def health(self) -> Health:
-        return self._listening.health() if hasattr(self, "_listening") else (False, "not started")
+        return (False, "not started") if self._listening is None else self._listening.health()
 
 
 class CtiPart:
