@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent_desktop import card as cards
+from agent_desktop.card_lines import Card
 from callcenter.database import now
 from config.settings import Settings
 from tests.told import Caller
@@ -49,7 +50,7 @@ def li(desk):
         }
 
 
-def composed(desk, caller) -> cards.Card:
+def composed(desk, caller) -> Card:
     at = now()
     with desk.database.read() as db:
         return cards.compose(db, caller.call_id, language="zh", now=at, today=at.date())
