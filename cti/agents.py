@@ -37,7 +37,7 @@ STEPS: dict[type[Fact], tuple[Doing, frozenset[Doing]]] = {  # what was said of 
     LegStarted: (State.RINGING, frozenset({None})),  # TALKING if he dials himself
     AgentRung: (State.RINGING, frozenset({None, State.RINGING})),
     AgentAnswered: (State.TALKING, frozenset({None, State.RINGING, State.TALKING})),
-    BridgeEntered: (State.TALKING, frozenset({State.RINGING})),
+    BridgeEntered: (State.TALKING, frozenset({State.RINGING, State.TALKING})),  # in another call, if transferred
     AgentMissed: (None, frozenset({State.RINGING})),
     AgentDone: (None, frozenset({State.RINGING, State.TALKING})),
     LegEnded: (None, frozenset({State.RINGING, State.TALKING})),

@@ -73,6 +73,7 @@ class Seen:
         (State.RINGING, AgentRung, (True, State.RINGING)),
         (None, AgentAnswered, (True, State.TALKING)),  # AgentRung was lost
         (State.RINGING, BridgeEntered, (True, State.TALKING)),
+        (State.TALKING, BridgeEntered, (True, State.TALKING)),  # with the caller of another call, after a transfer
         (None, BridgeEntered, (False, State.TALKING)),  # after AgentDone: it is over
         (State.RINGING, AgentMissed, (True, None)),
         (State.TALKING, AgentMissed, (False, None)),
