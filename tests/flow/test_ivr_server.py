@@ -219,7 +219,7 @@ def test_a_broken_flow_of_the_operator_is_named_and_the_others_are_served(server
 def test_a_second_ivr_says_whose_the_port_is_and_ends(server):
     second = server.start()
     assert second.wait(30) != 0
-    assert "The IVR cannot listen; another program has its port" in server.log.read_text()
+    assert "Another program has a port that is needed here" in server.log.read_text()
 
 
 def test_when_it_is_stopped_its_callers_go_on_in_the_dial_plan(server):
