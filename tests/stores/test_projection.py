@@ -1,0 +1,59 @@
+"""Facts become the same rows on a real PostgreSQL, also when two processes tell of one agent at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+
+from callcenter.database import Base, Database
+from cti.projection import rebuild, recognise, record
+from cti.rows import Call, Spell
+from tests.dumps import dump
+from tests.facts import NINE, Told, answered_call
+from tests.stores.postgresql import cluster
+
+
+@pytest.fixture(scope="module")
+def server():
+    with cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def database(server):
+    database = Database(server)
+    database.migrate()
+    yield database
+    with database.engine.begin() as connection:
+        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    database.close()
+
+
+def test_a_switch_and_a_desk_tell_of_one_agent_at_once_and_the_ledger_rebuilds_the_same_rows(database):
+    calls = [answered_call(f"tel-{1795395600 + n}.{n}", at=NINE + timedelta(minutes=2 * n)) for n in range(20)]
+    desk = [fact for n, said in enumerate(calls) for fact in Told(at=said.at).wraps_up("1001", 5 + n % 3).facts]
+
+    def switch() -> None:
+        for said in calls:
+            for begin in range(0, len(said.facts), 4):
+                with database.write() as db:
+                    record(db, recognise(db, said.facts[begin : begin + 4]), "ami")
+
+    def agent() -> None:
+        for fact in desk:
+            with database.write() as db:
+                record(db, [fact], "desk")
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in (pool.submit(switch), pool.submit(agent)):
+            done.result()
+    with database.read() as db:
+        assert db.scalar(select(func.count()).select_from(Call).where(Call.outcome == "answered")) == 20
+        assert db.scalar(select(func.count()).select_from(Spell).where(Spell.ended_at.is_(None))) == 2
+    rows = dump(database)
+    rebuild(database)
+    assert dump(database) == rows
