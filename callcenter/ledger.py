@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -31,14 +31,18 @@ class LedgerRow(Base):
     __table_args__ = (Index("ix_ledger_call_id_seq", "call_id", "seq"), Index("ix_ledger_at", "at"))
 
 
-def append(db: Session, facts: Sequence[Fact], source: str) -> list[Fact]:
+Source = str | Callable[[Fact], str]
+"""Who told the facts; where they come from several, which told each."""
+
+
+def append(db: Session, facts: Sequence[Fact], source: Source) -> list[Fact]:
     """Keep the facts; the answer are those that were new, in the order given."""
     if not facts:
         return []
     rows = [
         {
             "at": fact.at,
-            "source": source,
+            "source": source if isinstance(source, str) else source(fact),
             "switch": fact.switch,
             "call_id": fact.call_id,
             "type": type(fact).__name__,

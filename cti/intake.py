@@ -19,7 +19,7 @@ from callcenter.bus import Bus
 from callcenter.database import Database, now
 from callcenter.events import Event, Fact, SwitchChanged
 from config.settings import Settings
-from cti import resync
+from cti import logs, resync, tail
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.control import Control
 from cti.policy import Policy
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
+NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this
+OVERLAP_S = 10.0  # for so long after a connect the link may tell what the logs have told
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
 _PRIVATE = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName", "Exten", "Extension")
 
@@ -49,11 +51,14 @@ class Intake:
         self._switch = settings.switch.name
         self._bus = bus
         self._database = database
-        self._store = Store(database, bus, Spool(settings.home / "spool" / f"{self._switch}.jsonl"))
         self._normalise = partial(
             phone.normalise, country=settings.centre.country, area_code=settings.centre.area_code.lstrip("0")
         )
+        files = resync.LogFiles(settings.switch_home / "log", self._normalise, settings.centre.language)
+        self._store = Store(database, bus, Spool(settings.home / "spool" / f"{self._switch}.jsonl"), files)
         self._resync_due = False
+        self._unseen_until = now()  # from here on the link tells, if nothing is due
+        self._noted_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self.door.on_connected = lambda: self._mark(_LINK_UP)
         self.door.on_lost = lambda: self._mark(_LINK_DOWN, why=str(self.door.fault or "closed"))
@@ -101,7 +106,7 @@ class Intake:
                     return
             except Exception:
                 log.exception("intake: a round failed; the switch is looked at again")
-                self._resync_due = True
+                self._resync_due, self._unseen_until = True, now()
                 await asyncio.sleep(AGAIN_S)
 
     async def _round(self) -> bool:
@@ -122,9 +127,13 @@ class Intake:
                     if name == _LINK_DOWN:
                         await asyncio.to_thread(self._store.lose, self._switch, _received(message), message["why"])
                     else:
-                        self._resync_due = True
+                        self._resync_due, self._unseen_until = True, _received(message)
                         await self._resync(messages[place + 1 :])
         await self._keep(heard)
+        if not self._resync_due and time.monotonic() - self._noted_at >= NOTE_S:
+            self._noted_at = time.monotonic()
+            if self.door.connected:
+                await asyncio.to_thread(self._store.note, self._switch)
         if restless and self._resync_due:
             await self._resync([])
         return True
@@ -159,16 +168,23 @@ class Intake:
         except (SwitchUnreachable, SwitchRefused) as fault:
             log.warning("intake: the switch was not looked at, again soon: %s", fault)
             return
-        told = {m.get("Uniqueid") for m in [*waiting, *self.door.inbox] if m["Event"] in ("Newchannel", "Hangup")}
-        done = await asyncio.to_thread(self._store.catch_up, sight, self._switch, self.door.booted_at, told)
+        heard = [message for message in [*waiting, *self.door.inbox] if message["Event"] in WANTED]
+        told = {m.get("Uniqueid", "") for m in heard if m["Event"] in ("Newchannel", "Hangup")}
+        facts = [fact for message in heard if (fact := self._fact(message)) is not None]
+        until, booted_at = self._unseen_until, self.door.booted_at
+        done = await asyncio.to_thread(self._store.catch_up, sight, self._switch, booted_at, told, until, facts)
         self._resync_due = not done
 
 
 class Store:
     """Facts on their way into the database; on disk while it is away. Runs in threads, one call at a time."""
 
-    def __init__(self, database: Database, bus: Bus, spool: Spool) -> None:
+    def __init__(self, database: Database, bus: Bus, spool: Spool, files: resync.LogFiles | None = None) -> None:
         self.fault = ""  # why facts lie on disk
+        self._files = files
+        self._ends: dict[str, tail.Place] = {}  # of the logs, a while ago
+        self._told = logs.Told([])  # by the logs of the last moments
+        self._told_until = 0.0  # monotonic
         self._database = database
         self._bus = bus
         self._spool = spool
@@ -196,17 +212,41 @@ class Store:
             log.exception("intake: a batch of %s facts failed; they are tried one by one", len(facts))
             self._one_by_one(facts, source)
 
-    def catch_up(self, sight: resync.Sight, switch: str, booted_at: datetime | None, told: set[str | None]) -> bool:
-        """Bring the rows to what the switch has; False if the database was away."""
+    def catch_up(
+        self,
+        sight: resync.Sight,
+        switch: str,
+        booted_at: datetime | None,
+        told: set[str],
+        until: datetime,
+        waiting: Sequence[Fact],
+    ) -> bool:
+        """Bring the rows to what the logs tell and the switch has; False if the database was away."""
         try:
             with self._transaction() as (db, events):
-                facts = resync.catch_up(db, sight, switch, booted_at, {leg for leg in told if leg})
-                events += record(db, recognise(db, facts), "resync")
+                gap = resync.catch_up(db, sight, switch, booted_at, told, self._files, until, waiting)
+                events += gap.events
                 events.append(SwitchChanged(switch=switch, connected=True))
         except _AWAY as fault:
             self._away(fault)
             return False
+        self._told, self._told_until = logs.Told(gap.told), time.monotonic() + OVERLAP_S
+        self._ends = {}
         return True
+
+    def note(self, switch: str) -> None:
+        """What stood in the logs at the last note has been told since."""
+        assert self._files is not None
+        ends, self._ends = (
+            self._ends,
+            {name: end for name, path in self._files.paths.items() if (end := tail.end(path))},
+        )
+        if ends and not self.behind:
+            try:
+                with self._database.write() as db:
+                    resync.note_ends(db, switch, ends, now())
+            except _AWAY as fault:
+                self._away(fault)
 
     def lose(self, switch: str, at: datetime, why: str) -> None:
         """The link broke."""
@@ -218,6 +258,8 @@ class Store:
             self._away(fault)
 
     def _record(self, facts: Sequence[Fact], source: str) -> None:
+        if source == "ami" and time.monotonic() < self._told_until:
+            facts = self._told.new(facts)
         if facts:
             with self._transaction() as (db, events):
                 events += record(db, recognise(db, facts), source)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 CHUNK = 2000  # facts projected at once by rebuild
 
 
-def record(db: Session, facts: Iterable[Fact], source: str) -> list[Event]:
+def record(db: Session, facts: Iterable[Fact], source: ledger.Source) -> list[Event]:
     """Keep what is new of the facts and project it; the answer is what to publish once the caller has committed."""
     told = list(facts)
     rows = _Rows.load(db, told)

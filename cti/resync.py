@@ -1,13 +1,16 @@
-"""After every connect: what the switch has now, compared with our rows; the difference is told as facts.
+"""After every connect: what happened unseen, from the switch's own logs, and then what it has now; told as facts.
 
-What happened while nobody looked is not guessed: a call that is gone ended "unseen", or was lost with its switch.
+The logs tell it with its real times. What they do not tell either is not guessed: a call that is gone ended
+"unseen", or was lost with its switch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +18,7 @@ from sqlalchemy.orm import Session
 from callcenter import ledger
 from callcenter.events import (
     BridgeEntered,
+    Event,
     Fact,
     LegAnswered,
     LegEnded,
@@ -24,12 +28,17 @@ from callcenter.events import (
     SwitchFound,
     SwitchLost,
 )
+from cti import logs, tail
 from cti.ami import Door
-from cti.rows import Call, Leg, SwitchRow
+from cti.projection import recognise, record
+from cti.rows import Call, Leg, LogRow, Offer, SwitchRow
 from cti.translate import Normalise, channel_seen, device_seen, waiting_seen
 
 SAME_BOOT = timedelta(seconds=3)  # the switch tells its start to the second
 _WAITING = ("waiting", "ringing")
+_TOLD_BEFORE = timedelta(minutes=5)  # what is older than the gap by this needs no second look
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,25 +110,136 @@ def _leg(channel: Channel) -> dict[str, str]:
     return {"switch": started.switch, "call_id": started.call_id or "", "leg_id": started.leg_id}
 
 
-def catch_up(db: Session, sight: Sight, switch: str, booted_at: datetime | None, told: Collection[str]) -> list[Fact]:
-    """Everything to record after a connect, and the switch's row brought up to date; the caller records and commits."""
+@dataclass(frozen=True)
+class LogFiles:
+    """Where a switch on this machine writes its logs, and what it says of who speaks which language."""
+
+    folder: Path
+    normalise: Normalise
+    language: str
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        return {"queue_log": self.folder / "queue_log", "cel.csv": self.folder / "cel-custom" / "cel.csv"}
+
+
+@dataclass
+class Gap:
+    """What was caught up, for whoever records what the switch tells next."""
+
+    events: list[Event]
+    told: list[Fact]  # from the logs, of the last moments: AMI may tell it again
+
+
+def catch_up(
+    db: Session,
+    sight: Sight,
+    switch: str,
+    booted_at: datetime | None,
+    told: Collection[str],
+    files: LogFiles | None = None,
+    until: datetime | None = None,
+    waiting: Iterable[Fact] = (),
+) -> Gap:
+    """Record what happened up to ``until`` and what is true now, and bring the switch's row up to date.
+
+    ``waiting``: facts heard over the link that are recorded after this. The caller commits.
+    """
     row = switch_row(db, switch)
     restarted = bool(row.booted_at and booted_at and abs(booted_at - row.booted_at) > SAME_BOOT)
-    facts: list[Fact] = []
     lost_at = row.since
+    gap = Gap([], [])
     if row.connected or row.since is None:  # we, not the link, were gone: nobody told of it
         lost_at = ledger.last_at(db, switch)
         if lost_at is not None:
-            facts.append(SwitchLost(at=lost_at, switch=switch))
-    facts.append(SwitchFound(at=sight.at, switch=switch, restarted=restarted))
+            gap.events += record(db, [SwitchLost(at=lost_at, switch=switch)], "resync")
+    if files is not None:
+        found = [fact for fact in _unseen(db, switch, files, sight.at, lost_at) if fact.at <= (until or sight.at)]
+        last_at = max((fact.at for fact in found if booted_at and fact.at < booted_at), default=lost_at)
+        if lost_at is not None and last_at is not None:
+            lost_at = max(lost_at, last_at)
+        new = logs.Told([*_recent(db, switch, found), *waiting]).new(found)
+        gap.events += record(db, recognise(db, new), logs.source_of)
+        gap.told = [fact for fact in new if fact.at >= (until or sight.at) - logs.NEAR]
+        log.info("resync: %s lines of the logs told %s facts that were not heard", len(found), len(new))
+        db.flush()
+    facts: list[Fact] = [SwitchFound(at=sight.at, switch=switch, restarted=restarted)]
+    calls, legs = _live(db, switch)
+    gone_at, how = (lost_at or sight.at, "lost") if restarted else (sight.at, "unseen")
+    facts += differences(sight, legs, calls, told, gone_at, how)
+    gap.events += record(db, recognise(db, facts), "resync")
+    row.connected, row.since, row.booted_at, row.detail = True, sight.at, booted_at or row.booted_at, ""
+    return gap
+
+
+def _live(db: Session, switch: str) -> tuple[dict[str, Call], dict[str, Leg]]:
     mine = select(Call).where(Call.ended_at.is_(None), Call.switch == switch)
     calls = {call.call_id: call for call in db.scalars(mine)}
     live = select(Leg).where(Leg.call_id.in_(calls), Leg.ended_at.is_(None)).order_by(Leg.started_at, Leg.leg_id)
-    legs = {leg.leg_id: leg for leg in db.scalars(live)}
-    gone_at, how = (lost_at or sight.at, "lost") if restarted else (sight.at, "unseen")
-    facts += differences(sight, legs, calls, told, gone_at, how)
-    row.connected, row.since, row.booted_at, row.detail = True, sight.at, booted_at or row.booted_at, ""
-    return facts
+    return calls, {leg.leg_id: leg for leg in db.scalars(live)}
+
+
+# --- the logs -------------------------------------------------------------------------------------------------------
+
+
+def _unseen(db: Session, switch: str, files: LogFiles, at: datetime, lost_at: datetime | None) -> list[Fact]:
+    """The facts of the lines that were written since the logs were read last; none at the very first look."""
+    lines: dict[str, list[str]] = {}
+    for name, path in files.paths.items():
+        row = db.get(LogRow, (switch, name))
+        try:
+            if row is None and lost_at is None:
+                lines[name], place = [], tail.end(path)
+            else:
+                lines[name], place = tail.read(path, tail.Place(row.inode, row.offset) if row else None)
+        except OSError as fault:
+            log.warning("resync: %s cannot be read, what it tells is missing: %s", path, fault.strerror)
+            lines[name], place = [], None
+        if place is not None:
+            _put(db, switch, name, place, at)
+    known = _known(db, switch)
+    found = logs.facts(lines["queue_log"], lines["cel.csv"], switch, known, files.normalise, files.language)
+    since = None if lost_at is None else lost_at - _TOLD_BEFORE
+    return [fact for fact in found if since is None or fact.at >= since]
+
+
+def _known(db: Session, switch: str) -> logs.Known:
+    calls, legs = _live(db, switch)
+    taken = select(Offer.call_id, Offer.leg_id).where(Offer.call_id.in_(calls), Offer.outcome == "answered")
+    return logs.Known(
+        calls={leg.leg_id: leg.call_id for leg in legs.values()},
+        agents={leg.leg_id: leg.agent for leg in legs.values() if leg.agent},
+        waiting={
+            call.call_id: (call.queue, call.call_id) for call in calls.values() if call.state in _WAITING and call.queue
+        },
+        answered={row.call_id: row.leg_id for row in db.execute(taken.order_by(Offer.rung_at))},
+    )
+
+
+def _recent(db: Session, switch: str, found: Sequence[Fact]) -> list[Fact]:
+    """What the ledger tells of the time of these facts."""
+    if not found:
+        return []
+    rows = select(ledger.LedgerRow).where(
+        ledger.LedgerRow.at >= min(fact.at for fact in found) - logs.NEAR,
+        ledger.LedgerRow.at <= max(fact.at for fact in found) + logs.NEAR,
+        ledger.LedgerRow.switch == switch,
+        ledger.LedgerRow.type.in_({type(fact).__name__ for fact in found}),
+    )
+    return [ledger.as_fact(row) for row in db.scalars(rows)]
+
+
+def note_ends(db: Session, switch: str, ends: Mapping[str, tail.Place], at: datetime) -> None:
+    """What stands before these places is told: the next look begins there."""
+    for name, place in ends.items():
+        _put(db, switch, name, place, at)
+
+
+def _put(db: Session, switch: str, name: str, place: tail.Place, at: datetime) -> None:
+    db.merge(LogRow(switch=switch, file=name, inode=place.inode, offset=place.offset, read_at=at))
+
+
+# --- the switch's row -------------------------------------------------------------------------------------------------
 
 
 def losing(db: Session, switch: str, at: datetime, why: str) -> list[Fact]:

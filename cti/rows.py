@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Index, String
+from sqlalchemy import JSON, BigInteger, Boolean, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from callcenter.database import Base
@@ -145,6 +145,18 @@ class SwitchRow(Base):
     since: Mapped[datetime | None]
     booted_at: Mapped[datetime | None]
     detail: Mapped[str] = mapped_column(String(200), default="")  # why it is not connected
+
+
+class LogRow(Base):
+    """How far one of a switch's log files is read; what stands before the offset is told."""
+
+    __tablename__ = "log_files"
+
+    switch: Mapped[str] = mapped_column(String(40), primary_key=True)
+    file: Mapped[str] = mapped_column(String(40), primary_key=True)  # queue_log, cel.csv
+    inode: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime]
 
 
 PROJECTIONS: tuple[type[Base], ...] = (Call, Leg, Segment, Offer, Agent, Spell)

@@ -39,6 +39,7 @@ class Sipp:
         to: str,
         calls: int = 1,
         seconds: int = 60,
+        per_s: float = 10,
         **values: Any,
     ) -> None:
         program = shutil.which("sipp")
@@ -53,6 +54,7 @@ class Sipp:
         command = [
             *(program, "-sf", self._folder / "scenario.xml", "-i", self.host, "-mi", self.host, "-p", str(self.port)),
             *("-mp", str(free_port(socket.SOCK_DGRAM, self.host) & ~1), "-m", str(calls), "-l", str(max(calls, 3))),
+            *("-r", f"{per_s * 10:.0f}", "-rp", "10s"),
             *("-trace_msg", "-message_file", self._folder / "messages.txt", "-trace_err"),
             *("-error_file", self._folder / "errors.txt", "-timeout", f"{seconds}s", "-timeout_error", "-nostdin"),
             *(to.split() if to else ()),
@@ -121,13 +123,18 @@ class Caller(Sipp):
         password: str = "",
         host: str = "127.0.0.2",
         hz: float = CALLER_HZ,
+        calls: int = 1,
+        per_s: float = 10,
     ) -> None:
+        """``calls`` such callers, so many a second; all of one number."""
         at = (host, free_port(socket.SOCK_DGRAM, host))
         super().__init__(
             folder,
             "caller",
             at,
             to,
+            calls=calls,
+            per_s=per_s,
             seconds=int(hold_s) + 60,
             did=did,
             number=number,

@@ -9,8 +9,10 @@ MODULES = (
     "callcenter.ledger",
     "config.people",
     "config.queues",
+    "cti.rollups",
     "cti.rows",
     "recordings.rows",
+    "reports.rows",
     "ticketing.rows",
 )
 

@@ -1,0 +1,109 @@
+"""The switch's logs tell the same as it said over AMI."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from callcenter.events import AgentAnswered, AgentMissed, Fact, Held, LegStarted, MemberPaused, PhoneSeen, Resumed
+from cti import logs
+from tests.facts import Told
+from tests.recording import SWITCH, busy_minute
+
+NOT_LOGGED = (PhoneSeen, Held, Resumed)  # no log of the switch tells of these
+
+
+def from_logs(queue_log: list[str] | None = None, cel: list[str] | None = None) -> list[Fact]:
+    minute = busy_minute()
+    return logs.facts(queue_log or minute.queue_log, cel or minute.cel, SWITCH, language="zh")
+
+
+def test_a_busy_minute_is_the_same_from_its_logs_as_over_the_link():
+    heard, read = busy_minute().heard, from_logs()
+    assert len(read) > 300
+    assert logs.Told(heard).new(read) == []
+    missing = logs.Told(read).new(fact for fact in heard if not isinstance(fact, NOT_LOGGED))
+    assert missing == []
+
+
+def test_legs_begin_ring_and_end_at_the_same_hundredth_of_a_second_and_say_the_same():
+    read = {fact.key: fact for fact in from_logs()}
+    compared = 0
+    for fact in busy_minute().heard:
+        ours = read.get(fact.key)
+        if ours is not None:
+            assert abs(ours.at - fact.at) < timedelta(milliseconds=100), fact
+            more = {"cause_text": ours.cause_text} if hasattr(ours, "cause_text") else {}
+            assert replace(ours, at=fact.at) == replace(fact, **more)
+            compared += 1
+    assert compared > 150
+
+
+def test_what_is_told_comes_in_the_order_it_happened():
+    times = [fact.at for fact in from_logs() if not isinstance(fact, MemberPaused)]
+    assert times == sorted(times)
+
+
+def test_lines_told_twice_count_once():
+    minute = busy_minute()
+    assert from_logs([*minute.queue_log, *minute.queue_log[-20:]], [*minute.cel, *minute.cel[-50:]]) == from_logs()
+
+
+def test_a_torn_line_and_nonsense_take_no_other_line_with_them():
+    minute = busy_minute()
+    torn = [
+        minute.cel[0][:-7],
+        "\x00\x00",
+        '"CHAN_START","soon","tel-1.1"',
+        *minute.cel,
+        minute.cel[-1][: -len(minute.cel[-1]) // 2],
+    ]
+    noise = [
+        "",
+        "24128|tel-1.1|inquiry|NONE|ENTERQUEUE||1|1",
+        "1795324128|x",
+        *minute.queue_log,
+        "1795324128|tel-1.1|in",
+    ]
+    assert from_logs(noise, torn) == from_logs()
+
+
+def test_a_separator_in_a_name_moves_nothing():
+    line = logs.queue_line("1795324128|tel-1.1|inquiry|王|小明|CONNECT|1|tel-1.2|0")
+    assert line is not None
+    assert (line.agent, line.verb, line.data) == ("王|小明", "CONNECT", ("1", "tel-1.2", "0"))
+    joined = logs.queue_line("1795324128|tel-1.1|inquiry|NONE|ENTERQUEUE||1380|0013|4")
+    assert joined is not None
+    assert joined.data[-1] == "4"
+
+
+def test_without_cel_the_queues_are_told_to_the_second():
+    told = logs.facts(busy_minute().queue_log, [], SWITCH)
+    answered = [fact for fact in told if isinstance(fact, AgentAnswered)]
+    exact = {fact.key: fact.at for fact in busy_minute().heard if isinstance(fact, AgentAnswered)}
+    assert {fact.key for fact in answered} == exact.keys()
+    assert all(timedelta(0) <= exact[fact.key] - fact.at < timedelta(seconds=2) for fact in answered)
+    assert not any(isinstance(fact, LegStarted | AgentMissed) for fact in told)
+
+
+def test_what_our_rows_know_of_older_calls_makes_the_rest_of_them_readable():
+    """The file is read from the middle: who waits and who talks is known."""
+    minute = busy_minute()
+    answered = next(fact for fact in minute.heard if isinstance(fact, AgentAnswered) and fact.agent == "1003")
+    assert answered.call_id
+    known = logs.Known(answered={answered.call_id: answered.leg_id})
+    rest = [line for line in minute.queue_log if int(line.split("|")[0]) > answered.at.timestamp() + 1]
+    cel = [line for line in minute.cel if answered.call_id in line and "BRIDGE_EXIT" in line]
+    told = logs.facts(rest, cel, SWITCH, known)
+    assert any(type(fact).__name__ == "AgentDone" and fact.leg_id == answered.leg_id for fact in told)  # type: ignore[attr-defined]
+
+
+def test_one_telling_takes_one_other_away_and_only_a_near_one():
+    said = Told().arrives().facts[0]
+    paused = MemberPaused(at=said.at, switch=SWITCH, agent="1001", queue="repair", paused=True)
+    later = replace(paused, at=said.at + timedelta(seconds=1.4))
+    far = replace(paused, at=said.at + timedelta(seconds=2.1))
+    assert logs.Told([later]).new([paused]) == []
+    assert logs.Told([far]).new([paused]) == [paused]
+    assert logs.Told([later]).new([paused, paused]) == [paused]
+    assert logs.Told([later]).new([replace(paused, paused=False)]) != []
