@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -39,7 +40,9 @@ class DayFigures:
         self._counted_at: datetime | None = None
         self._figures: dict[str, dict[str, Figure]] = {}
 
-    def by_queue(self, db: Session, zone: tzinfo, at: datetime, queues: Iterable[str]) -> dict[str, dict[str, Figure]]:
+    def by_queue(
+        self, db: Session, zone: ZoneInfo, at: datetime, queues: Iterable[str]
+    ) -> dict[str, dict[str, Figure]]:
         with self._turn:
             old = self._counted_at is None or not timedelta(0) <= at - self._counted_at < COUNTED_EVERY
             if old or not self._figures.keys() >= set(queues):

@@ -17,7 +17,7 @@ from callcenter.database import now
 from callcenter.errors import NotFound
 from config.queues import Queue
 from reports import today
-from reports.queue import DEFINITIONS
+from reports.queue import definitions
 
 AT_MOST = 500
 
@@ -28,13 +28,13 @@ QueueAsked = Annotated[str, Query(max_length=40)]
 
 @router.get("/reports/today", dependencies=[allow("reports")])
 def show_today(page: PageHere, db: Reading, queue: QueueAsked = "") -> HTMLResponse:
-    at, zone = now(), page.settings.centre.zone
+    at, zone, levels = now(), page.settings.centre.zone, page.settings.service_level
     titles = _titles(page, db)
     if queue and queue not in titles:
         raise NotFound(f"queue {queue}")
     return page.render(
         "today.html",
-        figures=today.today(db, zone, at, queue=queue or None),
+        figures=today.today(db, zone, at, queue=queue or None, levels=levels),
         queues=titles,
         asked={"queue": queue},
         agents=today.by_agent(db, zone, at),
@@ -46,14 +46,14 @@ def show_calls(
     page: PageHere, db: Reading, figure: Annotated[str, Query(max_length=40)], queue: QueueAsked = ""
 ) -> HTMLResponse:
     """What a figure of today was made of: of a share, those above the line and those below."""
-    at, zone = now(), page.settings.centre.zone
-    rows = today.calls_behind(db, zone, at, figure, queue or None, AT_MOST)
+    at, zone, levels = now(), page.settings.centre.zone, page.settings.service_level
+    rows = today.calls_behind(db, zone, at, figure, queue or None, AT_MOST, levels)
     found = [call for call, _wait, _counts in rows]
     return page.render(
         "today_calls.html",
         rows=rows,
-        definition=DEFINITIONS[figure],
-        figure=next(one for one in today.today(db, zone, at, queue=queue or None) if one.name == figure),
+        definition=definitions(levels)[figure],
+        figure=next(one for one in today.today(db, zone, at, queue=queue or None, levels=levels) if one.name == figure),
         queues=_titles(page, db),
         asked={"queue": queue, "figure": figure},
         at_most=AT_MOST,

@@ -27,6 +27,7 @@ class Queue(Base):
     target_s: Mapped[int] = mapped_column(default=20)  # service level: answered within
     target_share: Mapped[float] = mapped_column(default=0.8)
     short_abandon_s: Mapped[int] = mapped_column(default=5)
+    service_level: Mapped[str] = mapped_column(String(3), default="")  # sl1 … sl8; empty: what the settings say
     ticket_kind: Mapped[str] = mapped_column(String(12), default="inquiry")
 
     def title(self, language: str) -> str:

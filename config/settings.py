@@ -117,6 +117,16 @@ class Recording(Section):
     tolerance_ms: int = 1500
 
 
+class ServiceLevels(Section):
+    """Which form of service level is shown where a queue does not choose, and the switches two of them have."""
+
+    form: Literal["sl1", "sl2", "sl3", "sl4", "sl5", "sl6", "sl7", "sl8"] = "sl8"
+    sl5_flow_outs: bool = False  # those who left otherwise count as not met
+    sl5_abandons: bool = True
+    sl5_short_abandons: bool = False
+    sl6_abandoned_s: int = Field(0, ge=0)  # sooner abandons do not count; 0: all count
+
+
 class Settings(Section):
     home: Path = Path("var")
     centre: Centre = Centre()
@@ -126,6 +136,7 @@ class Settings(Section):
     ivr: Ivr = Ivr()
     desktop: Desktop = Desktop()
     recording: Recording = Recording()
+    service_level: ServiceLevels = ServiceLevels()
 
     @property
     def database_url(self) -> str:

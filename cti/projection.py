@@ -7,7 +7,7 @@ saw its facts, and ``rebuild`` comes to the same rows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from callcenter import jobs, ledger, phone
 from callcenter.database import Database
 from callcenter.events import AgentChanged, AgentRung, CallChanged, CustomerBound, Event, Fact, LegStarted, PhoneSeen
-from cti import agents, calls
+from cti import agents, calls, rollups
 from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
 from ticketing import customers
 
@@ -34,6 +34,7 @@ def record(db: Session, facts: Iterable[Fact], source: ledger.Source) -> list[Ev
     rows = _Rows.load(db, told)
     new = ledger.append(db, rows.news(told), source)
     rows.hear(new)
+    rollups.doubt(db, rows.touched())
     for story in rows.stories.values():
         if story.call.call_id in rows.ended and story.call.recording:
             _plan_recording(db, story.call)
@@ -66,6 +67,7 @@ def rebuild(database: Database) -> dict[str, int]:
     with database.write() as db:
         if not database.is_sqlite:
             db.execute(text("LOCK TABLE ledger IN EXCLUSIVE MODE"))
+        rollups.forget(db)
         for table in PROJECTIONS:
             db.execute(delete(table))
         after = 0
@@ -96,7 +98,7 @@ class _Rows:
     spells: dict[str, Spell] = field(default_factory=dict)  # the open ones
     ended: set[str] = field(default_factory=set)  # calls that ended now
     changed: dict[str, datetime] = field(default_factory=dict)  # calls, and the stamp of the last fact
-    seen: dict[str, None] = field(default_factory=dict)  # agents
+    seen: dict[str, datetime] = field(default_factory=dict)  # agents, and the stamp of the first fact
     quiet: bool = False
 
     # --- loading ------------------------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ class _Rows:
         if begun is not None:
             self.spells[extension] = begun
             self.db.add(begun)
-        self.seen[extension] = None
+        self.seen.setdefault(extension, fact.at)
 
     def _newcomer(self, extension: str, at: datetime) -> Agent:
         """The agent's first row; a colleague's process may be making it at this very moment."""
@@ -232,6 +234,14 @@ class _Rows:
         dialect: Any = sqlite if self.db.get_bind().dialect.name == "sqlite" else postgresql
         self.db.execute(dialect.insert(Agent).values(values).on_conflict_do_nothing())
         return self.db.scalars(select(Agent).where(Agent.extension == extension).with_for_update()).one()
+
+    def touched(self) -> Iterator[tuple[datetime, datetime | None]]:
+        """The stretches of which something may have changed; an agent's time changes up to now."""
+        for call_id, at in self.changed.items():
+            call = self.stories[call_id].call
+            yield call.started_at, call.ended_at or max(at, call.started_at)
+        if self.seen:
+            yield min(self.seen.values()), None
 
     def nudges(self) -> list[Event]:
         told: list[Event] = []

@@ -9,12 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Index, String
+from sqlalchemy import JSON, BigInteger, Boolean, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from callcenter.database import Base
 
 CALL_ID = String(150)
+
+
+def only(condition: str) -> dict[str, Any]:
+    """An index of the rows of which this is true."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Call(Base):
@@ -82,7 +87,10 @@ class Segment(Base):
     outcome: Mapped[str] = mapped_column(String(20), default="")
     # of a queue: answered, abandoned, timeout, unseen, lost, or the switch's own word: full, joinempty, leaveempty …
 
-    __table_args__ = (Index("ix_segments_queue_started_at", "queue", "started_at"),)
+    __table_args__ = (  # what reports read: who joined a queue, and who was on hold
+        Index("ix_segments_joined", "started_at", **only("kind = 'queue'")),
+        Index("ix_segments_held", "started_at", **only("kind = 'hold'")),
+    )
 
 
 class Offer(Base):
@@ -94,7 +102,7 @@ class Offer(Base):
     call_id: Mapped[str] = mapped_column(CALL_ID, index=True)
     queue: Mapped[str] = mapped_column(String(40))
     agent: Mapped[str] = mapped_column(String(10), index=True)
-    rung_at: Mapped[datetime]
+    rung_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(10), default="")  # empty while it rings
 
@@ -133,6 +141,11 @@ class Spell(Base):
     state: Mapped[str] = mapped_column(String(10))
     call_id: Mapped[str | None] = mapped_column(CALL_ID)
     queue: Mapped[str | None] = mapped_column(String(40))
+
+    __table_args__ = (
+        Index("ix_spells_started_at", "started_at"),
+        Index("ix_spells_wrap_up", "call_id", **only("state = 'wrap_up'")),
+    )
 
 
 class SwitchRow(Base):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from config.people import User
-from cti.rows import Offer, Segment, Spell
-from reports.figures import Definition, Figure
+from cti import rollups, spent
+from cti.tallies import SECOND_US, AgentTally
+from reports import periods
+from reports.figures import Figure
 from reports.periods import Period
 
 
@@ -22,107 +24,109 @@ class AgentTime:
 
     extension: str
     name: str = ""
-    ready_s: float = 0.0
-    ringing_s: float = 0.0
-    talk_s: float = 0.0  # hold not included
-    hold_s: float = 0.0
-    wrap_up_s: float = 0.0
-    pause_s: float = 0.0
-    pauses_s: dict[str, float] = field(default_factory=dict)  # by reason; together pause_s
-    answered: int = 0
-    missed: int = 0
-    cancelled: int = 0  # rung, but the caller hung up or another answered
+    tally: AgentTally = field(default_factory=AgentTally)
+    pauses_s: dict[str, float] = field(default_factory=dict)  # by reason, of the days that are not kept
+
+    @property
+    def ready_s(self) -> float:
+        return self.tally.ready_us / SECOND_US
 
     @property
     def logged_s(self) -> float:
-        return self.ready_s + self.ringing_s + self.talk_s + self.hold_s + self.wrap_up_s + self.pause_s
+        return _logged(self.tally) / SECOND_US
+
+    @property
+    def answered(self) -> int:
+        return self.tally.answered
 
     @property
     def figures(self) -> list[Figure]:
-        return [definition.figure([self]) for definition in DEFINITIONS.values()]
+        return [definition.figure(self.tally) for definition in DEFINITIONS.values()]
 
 
-def times(db: Session, period: Period, now: datetime) -> list[AgentTime]:
-    """Everybody who takes calls and may log in, and who did anything in the period, by extension."""
-    found = {
-        extension: AgentTime(extension=extension, name=name)
-        for extension, name in db.execute(select(User.extension, User.name).where(User.active))
-        if extension is not None
-    }
-    for spell in db.scalars(select(Spell).where(_touches(Spell.started_at, Spell.ended_at, period))):
-        _spend(found.setdefault(spell.extension, AgentTime(extension=spell.extension)), spell, period, now)
-    for extension, held_s in _held(db, period, now).items():
-        if extension in found:
-            one = found[extension]
-            one.hold_s = min(held_s, one.talk_s)  # on hold he is talking, as the switch sees him
-            one.talk_s -= one.hold_s
-    rung = select(Offer.agent, Offer.outcome).where(Offer.rung_at >= period.start, Offer.rung_at < period.end)
-    offers: dict[str, Counter[str]] = defaultdict(Counter)
-    for extension, outcome in db.execute(rung):
-        offers[extension][outcome] += 1
-    for extension, counted in offers.items():
-        one = found.setdefault(extension, AgentTime(extension=extension))
-        one.answered, one.missed, one.cancelled = counted["answered"], counted["missed"], counted["cancelled"]
-    return sorted(found.values(), key=lambda one: one.extension)
+def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[AgentTime]:
+    """Everybody who takes calls and may log in, and who did anything in the period (whole days), by extension."""
+    people = select(User.extension, User.name, User.active).where(User.extension.is_not(None))
+    names = {extension or "": (name, active) for extension, name, active in db.execute(people)}
+    kept, found = rollups.agent_tallies(db, period.start, period.end, zone)
+    pauses: dict[str, dict[str, int]] = {}
+    for day in periods.days(period, zone):
+        if day.start in kept or day.start > now:
+            continue
+        for extension, tally in spent.between(db, day.start, day.end, now, pauses).items():
+            found.setdefault(extension, AgentTally()).add(tally)
+    for extension, (_, active) in names.items():
+        if active:
+            found.setdefault(extension, AgentTally())
+    return [
+        AgentTime(
+            extension=extension,
+            name=names.get(extension, ("", False))[0],
+            tally=tally,
+            pauses_s={reason: us / SECOND_US for reason, us in pauses.get(extension, {}).items()},
+        )
+        for extension, tally in sorted(found.items())
+    ]
 
 
-def _spend(one: AgentTime, spell: Spell, period: Period, now: datetime) -> None:
-    """What he is seen doing goes before what he chose: an agent who goes on break during a call still talks."""
-    length = _within(spell.started_at, spell.ended_at, period, now)
-    if spell.state == "ringing":
-        one.ringing_s += length
-    elif spell.state == "talking":
-        one.talk_s += length
-    elif spell.state == "wrap_up":
-        one.wrap_up_s += length
-    elif spell.status == "available":
-        one.ready_s += length
-    elif spell.status == "on_break":
-        one.pause_s += length
-        one.pauses_s[spell.reason] = one.pauses_s.get(spell.reason, 0.0) + length
+def everybody(people: Iterable[AgentTime]) -> AgentTime:
+    whole = AgentTime(extension="")
+    for one in people:
+        whole.tally.add(one.tally)
+    return whole
 
 
-def _held(db: Session, period: Period, now: datetime) -> dict[str, float]:
-    rows = select(Segment.agent, Segment.started_at, Segment.ended_at).where(
-        Segment.kind == "hold", Segment.agent.is_not(None), _touches(Segment.started_at, Segment.ended_at, period)
-    )
-    held: dict[str, float] = defaultdict(float)
-    for agent, started_at, ended_at in db.execute(rows):
-        held[agent or ""] += _within(started_at, ended_at, period, now)
-    return held
+def _logged(tally: AgentTally) -> int:
+    return tally.ready_us + tally.ringing_us + _busy(tally) + tally.pause_us
 
 
-def _touches(
-    started_at: InstrumentedAttribute[datetime], ended_at: InstrumentedAttribute[datetime | None], period: Period
-) -> ColumnElement[bool]:
-    return (started_at < period.end) & or_(ended_at.is_(None), ended_at > period.start)
+def _busy(tally: AgentTally) -> int:
+    return tally.talk_us + tally.hold_us + tally.wrap_up_us
 
 
-def _within(started_at: datetime, ended_at: datetime | None, period: Period, now: datetime) -> float:
-    end = min(now if ended_at is None else ended_at, now, period.end)
-    return max(0.0, (end - max(started_at, period.start)).total_seconds())
+def _share(above: int, below: int) -> float | None:
+    return above / below if below else None
 
 
-def _first(values: Iterable[float]) -> float | None:
-    return next(iter(values), None)
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    name: str
+    unit: str
+    zh: str
+    en: str
+    formula_zh: str
+    formula_en: str
+    value: Callable[[AgentTally], float | None]
+    version: int = 1
+
+    def figure(self, tally: AgentTally) -> Figure:
+        return Figure(
+            name=self.name,
+            value=self.value(tally),
+            unit=self.unit,
+            zh=self.zh,
+            en=self.en,
+            formula_zh=self.formula_zh,
+            formula_en=self.formula_en,
+            definition_version=self.version,
+        )
 
 
-def _seconds(name: str, zh: str, en: str, formula_zh: str, formula_en: str) -> Definition[AgentTime]:
-    return Definition[AgentTime](
+def _seconds(
+    name: str, zh: str, en: str, formula_zh: str, formula_en: str, us: Callable[[AgentTally], int]
+) -> Definition:
+    return Definition(
         name=name,
         unit="s",
         zh=zh,
         en=en,
         formula_zh=formula_zh,
         formula_en=formula_en,
-        version=1,
-        counts=lambda one: True,
-        measure=lambda one: float(getattr(one, f"{name}_s")),
-        take=_first,
+        value=lambda tally: us(tally) / SECOND_US,
     )
 
 
-DEFINITIONS: dict[str, Definition[AgentTime]] = {
+DEFINITIONS: dict[str, Definition] = {
     definition.name: definition
     for definition in (
         _seconds(
@@ -131,54 +135,63 @@ DEFINITIONS: dict[str, Definition[AgentTime]] = {
             "Logged in",
             "空闲 + 振铃 + 通话 + 保持 + 话后 + 小休",
             "ready + ringing + talk + hold + wrap-up + pause",
+            _logged,
         ),
-        _seconds("ready", "空闲", "Ready", "示闲且无来话", "available, and nothing to do"),
-        _seconds("ringing", "振铃", "Ringing", "座席话机振铃", "his phone was ringing"),
-        _seconds("talk", "通话", "Talk", "与客户通话，不含保持", "talking, hold not included"),
-        _seconds("hold", "保持", "Hold", "通话中保持", "caller on hold"),
-        _seconds("wrap_up", "话后处理", "Wrap-up", "挂机后至结束整理", "from hang-up until he is done with the call"),
+        _seconds("ready", "空闲", "Ready", "示闲且无来话", "available, and nothing to do", lambda t: t.ready_us),
+        _seconds("ringing", "振铃", "Ringing", "座席话机振铃", "his phone was ringing", lambda t: t.ringing_us),
+        _seconds("talk", "通话", "Talk", "与客户通话，不含保持", "talking, hold not included", lambda t: t.talk_us),
+        _seconds("hold", "保持", "Hold", "通话中保持", "caller on hold", lambda t: t.hold_us),
+        _seconds(
+            "wrap_up",
+            "话后处理",
+            "Wrap-up",
+            "挂机后至结束整理",
+            "from hang-up until he is done with the call",
+            lambda t: t.wrap_up_us,
+        ),
         _seconds(
             "pause",
             "小休",
             "Pause",
             "示忙且无来话，含未接来话后的暂停",
             "on break, the break after a missed call included",
+            lambda t: t.pause_us,
         ),
-        Definition[AgentTime](
+        Definition(
             name="answered",
             unit="calls",
             zh="接听量",
             en="Answered",
             formula_zh="振铃后接听的次数",
             formula_en="offers he answered",
-            version=1,
-            counts=lambda one: True,
-            measure=lambda one: one.answered,
-            take=_first,
+            value=lambda t: t.answered,
         ),
-        Definition[AgentTime](
+        Definition(
             name="aht",
             unit="s",
             zh="平均处理时长",
             en="Average handling time",
             formula_zh="（通话 + 保持 + 话后）/ 接听量",
             formula_en="(talk + hold + wrap-up) / answered",
-            version=1,
-            counts=lambda one: one.answered > 0,
-            measure=lambda one: (one.talk_s + one.hold_s + one.wrap_up_s) / one.answered,
-            take=_first,
+            value=lambda t: _busy(t) / SECOND_US / t.answered if t.answered else None,
         ),
-        Definition[AgentTime](
+        Definition(
+            name="occupancy",
+            unit="share",
+            zh="占用率",
+            en="Occupancy",
+            formula_zh="（通话 + 保持 + 话后）/（通话 + 保持 + 话后 + 空闲）",
+            formula_en="(talk + hold + wrap-up) / (talk + hold + wrap-up + ready)",
+            value=lambda t: _share(_busy(t), _busy(t) + t.ready_us),
+        ),
+        Definition(
             name="rona",
             unit="share",
             zh="未应答率",
             en="Not answered",
             formula_zh="振铃未接 /（接听 + 振铃未接），主叫先挂机的不计",
             formula_en="missed / (answered + missed); offers the caller ended himself do not count",
-            version=1,
-            counts=lambda one: one.answered + one.missed > 0,
-            measure=lambda one: one.missed / (one.answered + one.missed),
-            take=_first,
+            value=lambda t: _share(t.missed, t.answered + t.missed),
         ),
     )
 }

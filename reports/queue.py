@@ -1,286 +1,315 @@
-"""How queues did in a period: every time somebody joined a queue is counted once, on the day he joined.
-
-The symbols of the formulas: O offered, A answered, B abandoned, F left otherwise, W waiting still; A_T answered
-within the target T, B_s abandoned within s of joining, W_T waiting still but not longer than T. O = A + B + F + W.
-"""
+"""What is told of queues: every definition once, computed from tallies, explained wait by wait."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from config.settings import ServiceLevels
+from cti.tallies import SECOND_US, Tally, rank, together
+from cti.waits import Wait
+from reports.figures import Figure
+from reports.terms import Rules, Share, Sum, service_levels
 
-from config.queues import Queue
-from cti.rows import Segment, Spell
-from reports.figures import Definition, Figure, longest, mean, share_below
-from reports.periods import Period
-
-_BEGUN_BEFORE = timedelta(hours=36)  # a call's talk is looked for so long after it joined the queue
+Counted = Sequence[tuple[Tally, Rules]]
+"""Tallies with the rules they are measured by: one for each queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wait:
-    """One caller in one queue, from joining to leaving, with the thresholds of that queue."""
+class Definition:
+    """How a figure is made; ``version`` rises with every change that can change a number."""
 
-    call_id: str
-    queue: str
-    joined_at: datetime
-    wait_s: float  # up to now while he waits
-    outcome: str  # "" while he waits; answered, abandoned, timeout, exit …
-    target_s: float
-    short_abandon_s: float
-    handled_s: float | None = None  # talk, hold and wrap-up, once all of it is over
+    name: str
+    unit: str  # calls, share (0 to 1), s
+    zh: str
+    en: str
+    says_zh: str = ""
+    says_en: str = ""
+    version: int
+    count: Sum | None = None
+    shares: Mapping[str, Share] | None = None  # one, or by the queues' forms
+    seconds: Callable[[Tally], int] | None = None  # microseconds, shared out among ``count``
+    measure: Callable[[Tally], float | None] | None = None
+
+    def value(self, counted: Counted) -> float | None:
+        if self.measure is not None:
+            return self.measure(counted[0][0] if len(counted) == 1 else together(tally for tally, _ in counted))
+        if self.shares is not None:
+            shares = [(self.share(rules), tally, rules) for tally, rules in counted]
+            under = sum(share.below.of_tally(tally, rules) for share, tally, rules in shares)
+            return sum(share.above.of_tally(tally, rules) for share, tally, rules in shares) / under if under else None
+        assert self.count is not None
+        count = sum(self.count.of_tally(tally, rules) for tally, rules in counted)
+        if self.seconds is None:
+            return count
+        return sum(self.seconds(tally) for tally, _ in counted) / SECOND_US / count if count else None
+
+    def share(self, rules: Rules) -> Share:
+        assert self.shares is not None
+        return self.shares.get(rules.form) or self.shares[""]
 
     @property
-    def waiting(self) -> bool:
-        return not self.outcome
+    def splits(self) -> bool:
+        """Some of its waits count as met, others do not."""
+        return self.shares is not None
 
-    @property
-    def answered(self) -> bool:
-        return self.outcome == "answered"
+    def behind(self, wait: Wait, rules: Rules) -> bool | None:
+        """None: the wait has no part in the figure; else whether it counts (of a share: as met)."""
+        if self.shares is not None:
+            share = self.share(rules)
+            met = share.above.of_wait(wait, rules) > 0
+            return met if met or share.below.of_wait(wait, rules) > 0 else None
+        assert self.count is not None
+        return True if self.count.of_wait(wait, rules) > 0 else None
 
-    @property
-    def abandoned(self) -> bool:
-        return self.outcome == "abandoned"
-
-    @property
-    def short_abandon(self) -> bool:
-        return self.abandoned and self.wait_s < self.short_abandon_s
-
-    @property
-    def in_time(self) -> bool:
-        return self.answered and self.wait_s <= self.target_s
-
-    @property
-    def undecided(self) -> bool:
-        """He waits, and may still be answered in time."""
-        return self.waiting and self.wait_s <= self.target_s
-
-
-def waits(db: Session, period: Period, now: datetime, queue: str | None = None) -> list[Wait]:
-    """Who joined a queue in the period, in the order of joining; ``queue`` keeps one queue's."""
-    columns = (Segment.call_id, Segment.queue, Segment.started_at, Segment.ended_at, Segment.outcome)
-    joined = (
-        select(*columns)
-        .where(Segment.kind == "queue", Segment.started_at >= period.start, Segment.started_at < period.end)
-        .order_by(Segment.started_at, Segment.call_id, Segment.no)
-    )
-    if queue is not None:
-        joined = joined.where(Segment.queue == queue)
-    settings = {row.name: row for row in db.scalars(select(Queue))}
-    found = []
-    for call_id, name, started_at, ended_at, outcome in db.execute(joined):
-        own = settings.get(name or "") or Queue(target_s=20, short_abandon_s=5)  # a queue deleted since: the usual ones
-        found.append(
-            Wait(
-                call_id=call_id,
-                queue=name or "",
-                joined_at=started_at,
-                wait_s=((ended_at or now) - started_at).total_seconds(),
-                outcome="" if ended_at is None else outcome or "other",
-                target_s=own.target_s,
-                short_abandon_s=own.short_abandon_s,
-            )
+    def figure(self, counted: Counted) -> Figure:
+        forms = {self.share(rules).said for _, rules in counted} if self.shares is not None else set()
+        if self.shares is not None and not forms:
+            forms = {share.said for share in self.shares.values()}
+        said = forms.pop() if len(forms) == 1 else ""
+        thresholds = [rules.thresholds for _, rules in counted]
+        alike = thresholds[0] if thresholds and all(one == thresholds[0] for one in thresholds) else {}
+        return Figure(
+            name=self.name,
+            value=self.value(counted),
+            unit=self.unit,
+            zh=self.zh,
+            en=self.en,
+            formula_zh="：".join(filter(None, (said or ("各队列各按其定义" if forms else ""), self.says_zh))),
+            formula_en=": ".join(filter(None, (said or ("each queue by its own" if forms else ""), self.says_en))),
+            definition_version=self.version,
+            thresholds=alike,
         )
-    handled = _handled(db, period)
-    for index in range(len(found) - 1, -1, -1):  # of two answers to one call in one queue the last has it all
-        wait = found[index]
-        if wait.answered:
-            found[index] = replace(wait, handled_s=handled.pop((wait.call_id, wait.queue), None))
-    return found
 
 
-def _handled(db: Session, period: Period) -> dict[tuple[str, str], float]:
-    """Seconds of talk, hold and wrap-up by call and queue, where none of them goes on."""
-    until = period.end + _BEGUN_BEFORE
-    parts: dict[tuple[str, str], list[float | None]] = defaultdict(list)
-    talked = select(Segment.call_id, Segment.queue, Segment.started_at, Segment.ended_at).where(
-        Segment.kind.in_(("talk", "hold")), Segment.started_at >= period.start, Segment.started_at < until
+def figures(counted: Counted, levels: ServiceLevels, names: Iterable[str] | None = None) -> list[Figure]:
+    """Every figure, in the order of a report, or those named."""
+    known = definitions(levels)
+    return [known[name].figure(counted) for name in (known if names is None else names)]
+
+
+def _count(name: str, zh: str, en: str, symbol: str, says_zh: str, says_en: str, version: int = 1) -> Definition:
+    return Definition(
+        name=name,
+        unit="calls",
+        zh=zh,
+        en=en,
+        says_zh=f"{symbol}：{says_zh}",
+        says_en=f"{symbol}: {says_en}",
+        version=version,
+        count=Sum.read(symbol),
     )
-    wrapped = select(Spell.call_id, Spell.queue, Spell.started_at, Spell.ended_at).where(
-        Spell.state == "wrap_up", Spell.started_at >= period.start, Spell.started_at < until
+
+
+def _share(
+    name: str, zh: str, en: str, share: Share, says_zh: str = "", says_en: str = "", version: int = 1
+) -> Definition:
+    return Definition(
+        name=name,
+        unit="share",
+        zh=zh,
+        en=en,
+        says_zh=says_zh,
+        says_en=says_en,
+        version=version,
+        shares={"": share},
     )
-    for rows in (talked, wrapped):
-        for call_id, queue, started_at, ended_at in db.execute(rows):
-            length = None if ended_at is None else (ended_at - started_at).total_seconds()
-            parts[call_id or "", queue or ""].append(length)
-    return {key: sum(filter(None, lengths)) for key, lengths in parts.items() if None not in lengths}
 
 
-def figures(rows: Sequence[Wait], thresholds: Mapping[str, float] | None = None) -> list[Figure]:
-    """Every figure over these rows, in the order of a report."""
-    return [definition.figure(rows, thresholds) for definition in DEFINITIONS.values()]
+def _mean(
+    name: str,
+    zh: str,
+    en: str,
+    of: Callable[[Tally], int],
+    among: str,
+    says_zh: str,
+    says_en: str,
+    version: int = 1,
+) -> Definition:
+    return Definition(
+        name=name,
+        unit="s",
+        zh=zh,
+        en=en,
+        says_zh=says_zh,
+        says_en=says_en,
+        version=version,
+        seconds=of,
+        count=Sum.read(among),
+    )
 
 
-def behind(rows: Sequence[Wait], name: str) -> list[tuple[Wait, bool]]:
-    """The rows behind a figure, with whether each counts above the line; KeyError for a figure nobody defined."""
-    definition = DEFINITIONS[name]
-    below = definition.of or definition.counts
-    return [(row, definition.counts(row)) for row in rows if below(row) or definition.counts(row)]
+def _percentile(percent: int) -> Definition:
+    return Definition(
+        name=f"wait_p{percent}",
+        unit="s",
+        zh=f"等待 {percent} 分位",
+        en=f"Wait, {percent} in 100",
+        says_zh=f"{percent}% 已接听来话的等待不超过此值（最近秩，秒向上取整）",
+        says_en=f"{percent} in 100 of the answered waited no longer (nearest rank, seconds rounded up)",
+        version=2,
+        measure=lambda tally: rank(tally.answered, percent / 100),
+        count=Sum.read("A"),
+    )
 
 
-DEFINITIONS: dict[str, Definition[Wait]] = {
-    definition.name: definition
-    for definition in (
-        Definition[Wait](
-            name="offered",
-            unit="calls",
-            zh="来话量",
-            en="Offered",
-            formula_zh="O：当日进入队列的次数；再次排队再计一次",
-            formula_en="O: how often a queue was joined that day; joining again counts again",
-            version=1,
-            counts=lambda wait: True,
+_LEVELS_SAY = {
+    "sl1": ("Asterisk 的 SL，只看已接听", "Asterisk's SL: of the answered only"),
+    "sl2": ("Asterisk 的 SL2，T 秒内放弃也算达标", "Asterisk's SL2: abandoning within T counts as met"),
+    "sl3": ("放弃均计为未达标，溢出不计", "abandons are not met, those who left otherwise do not count"),
+    "sl4": ("T 秒内的放弃不计", "abandons within T do not count"),
+    "sl5": ("Genesys Cloud 的口径，开关见设置", "Genesys Cloud's, with its switches in the settings"),
+    "sl6": ("RingCentral 的口径，不足 c 秒的放弃不计", "RingCentral's: abandons sooner than c s do not count"),
+    "sl7": ("Amazon Connect 的口径，T 秒内离开队列即达标", "Amazon Connect's: out of the queue within T, however"),
+    "sl8": (
+        "T 秒内接听；溢出与超过 s 秒的放弃均计为未达标，尚在 T 秒内等待的不计",
+        "answered within T; those who left otherwise and late abandons are not met, who waits less than T so far is "
+        "not counted yet",
+    ),
+}
+
+
+@cache
+def definitions(levels: ServiceLevels) -> dict[str, Definition]:
+    """All of them by name, in the order of a report."""
+    forms = service_levels(levels)
+    handled: dict[str, Callable[[Tally], int]] = {
+        "aht": lambda tally: tally.talk_us + tally.hold_us + tally.wrap_us,
+        "talk": lambda tally: tally.talk_us,
+        "hold": lambda tally: tally.hold_us,
+        "acw": lambda tally: tally.wrap_us,
+    }
+    over = ("A_over：全部结束的接听来话", "A_over: answered calls of which all of it is over")
+    found = [
+        _count(
+            "offered",
+            "来话量",
+            "Offered",
+            "O",
+            "进入队列的次数；再次排队再计一次",
+            "how often a queue was joined; again counts again",
         ),
-        Definition[Wait](
-            name="answered",
-            unit="calls",
-            zh="接听量",
-            en="Answered",
-            formula_zh="A：由座席接听",
-            formula_en="A: answered by an agent",
-            version=1,
-            counts=lambda wait: wait.answered,
+        _count("answered", "接听量", "Answered", "A", "由座席接听", "answered by an agent"),
+        _count(
+            "abandoned",
+            "放弃量",
+            "Abandoned",
+            "B",
+            "排队中主叫挂机，含短时放弃",
+            "the caller hung up in the queue, short abandons included",
         ),
-        Definition[Wait](
-            name="abandoned",
-            unit="calls",
-            zh="放弃量",
-            en="Abandoned",
-            formula_zh="B：排队中主叫挂机，含短时放弃",
-            formula_en="B: the caller hung up in the queue, short abandons included",
-            version=1,
-            counts=lambda wait: wait.abandoned,
+        _count(
+            "short_abandons",
+            "短时放弃",
+            "Short abandons",
+            "B_s",
+            "等待不足 s 秒即挂机",
+            "hung up after waiting less than s seconds",
         ),
-        Definition[Wait](
-            name="short_abandons",
-            unit="calls",
-            zh="短时放弃",
-            en="Short abandons",
-            formula_zh="B_s：等待不足 s 秒即挂机",
-            formula_en="B_s: hung up after waiting less than s seconds",
-            version=1,
-            counts=lambda wait: wait.short_abandon,
+        _count(
+            "flow_outs",
+            "溢出量",
+            "Left otherwise",
+            "F",
+            "未接听也未挂机而离开队列（超时、按键、转出、交换机重启）",
+            "left unanswered without hanging up (time-out, key, transfer, switch restarted)",
         ),
-        Definition[Wait](
-            name="flow_outs",
-            unit="calls",
-            zh="溢出量",
-            en="Left otherwise",
-            formula_zh="F：未接听也未挂机而离开队列（超时、按键、转出、交换机重启）",
-            formula_en="F: left unanswered without hanging up (time-out, key, transfer, switch restarted)",
-            version=1,
-            counts=lambda wait: not (wait.waiting or wait.answered or wait.abandoned),
+        _count(
+            "timeouts",
+            "排队超时",
+            "Queue time-outs",
+            "F_time",
+            "F 中因等待达到上限而离开的",
+            "those of F who had waited as long as the queue allows",
         ),
-        Definition[Wait](
-            name="waiting",
-            unit="calls",
-            zh="正在排队",
-            en="Waiting now",
-            formula_zh="W = O − A − B − F",
-            formula_en="W = O − A − B − F",
-            version=1,
-            counts=lambda wait: wait.waiting,
-        ),
-        Definition[Wait](
+        _count("waiting", "正在排队", "Waiting now", "W", "W = O − A − B − F", "W = O − A − B − F"),
+        Definition(
             name="service_level",
             unit="share",
-            zh="服务水平（严格）",
-            en="Service level (strict)",
-            formula_zh="A_T /（O − B_s − W_T）：T 秒内接听；溢出与超过 s 秒的放弃均计为未达标，尚在 T 秒内等待的不计",
-            formula_en=(
-                "A_T / (O − B_s − W_T): answered within T s; those who left otherwise and late abandons are failures, "
-                "those who have waited less than T so far not yet"
-            ),
-            version=1,
-            counts=lambda wait: wait.in_time,
-            of=lambda wait: not (wait.short_abandon or wait.undecided),
+            zh="服务水平",
+            en="Service level",
+            version=2,
+            shares=forms,
         ),
-        Definition[Wait](
-            name="service_level_sl3",
-            unit="share",
-            zh="服务水平（SL3）",
-            en="Service level (SL3)",
-            formula_zh="A_T /（A + B）",
-            formula_en="A_T / (A + B)",
-            version=1,
-            counts=lambda wait: wait.in_time,
-            of=lambda wait: wait.answered or wait.abandoned,
+        _share("abandon_rate", "放弃率", "Abandon rate", Share.read("B − B_s", "O − B_s − W")),
+        _share("abandon_rate_gross", "放弃率（含短时）", "Abandon rate, short ones too", Share.read("B", "O − W")),
+        _mean(
+            "asa",
+            "平均应答速度",
+            "Average speed of answer",
+            lambda tally: tally.wait_us,
+            "A",
+            "已接听来话的排队时长（含振铃）之和 / A",
+            "time in queue, ringing included, of the answered / A",
         ),
-        Definition[Wait](
-            name="abandon_rate",
-            unit="share",
-            zh="放弃率",
-            en="Abandon rate",
-            formula_zh="（B − B_s）/（O − B_s − W）",
-            formula_en="(B − B_s) / (O − B_s − W)",
-            version=1,
-            counts=lambda wait: wait.abandoned and not wait.short_abandon,
-            of=lambda wait: not (wait.short_abandon or wait.waiting),
-        ),
-        Definition[Wait](
-            name="asa",
-            unit="s",
-            zh="平均应答速度",
-            en="Average speed of answer",
-            formula_zh="已接听来话的排队时长（含振铃）之和 / A",
-            formula_en="time in queue, ringing included, of the answered / A",
-            version=1,
-            counts=lambda wait: wait.answered,
-            measure=lambda wait: wait.wait_s,
-            take=mean,
-        ),
-        Definition[Wait](
-            name="wait_p50",
-            unit="s",
-            zh="等待中位数",
-            en="Wait, half",
-            formula_zh="半数已接听来话的等待不超过此值（最近秩）",
-            formula_en="half of the answered waited no longer (nearest rank)",
-            version=1,
-            counts=lambda wait: wait.answered,
-            measure=lambda wait: wait.wait_s,
-            take=share_below(0.5),
-        ),
-        Definition[Wait](
-            name="wait_p90",
-            unit="s",
-            zh="等待 90 分位",
-            en="Wait, nine in ten",
-            formula_zh="九成已接听来话的等待不超过此值（最近秩）",
-            formula_en="nine in ten of the answered waited no longer (nearest rank)",
-            version=1,
-            counts=lambda wait: wait.answered,
-            measure=lambda wait: wait.wait_s,
-            take=share_below(0.9),
-        ),
-        Definition[Wait](
+        *map(_percentile, (50, 90, 95)),
+        Definition(
             name="longest_wait",
             unit="s",
             zh="最长等待",
             en="Longest wait",
-            formula_zh="所有进入队列者中的最长等待，含正在排队者",
-            formula_en="of all who joined, those still waiting included",
+            says_zh="所有进入队列者中的最长等待，含正在排队者",
+            says_en="of all who joined, those still waiting included",
             version=1,
-            counts=lambda wait: True,
-            measure=lambda wait: wait.wait_s,
-            take=longest,
+            measure=lambda tally: (
+                tally.longest_us / SECOND_US
+                if any(map(len, (tally.answered, tally.abandoned, tally.left, tally.waiting)))
+                else None
+            ),
+            count=Sum.read("O"),
         ),
-        Definition[Wait](
-            name="aht",
-            unit="s",
-            zh="平均处理时长",
-            en="Average handling time",
-            formula_zh="（通话 + 保持 + 话后处理）/ 已全部结束的接听来话",
-            formula_en="(talk + hold + wrap-up) / answered calls of which all of it is over",
-            version=1,
-            counts=lambda wait: wait.handled_s is not None,
-            measure=lambda wait: wait.handled_s or 0.0,
-            take=mean,
+        _mean(
+            "aht",
+            "平均处理时长",
+            "Average handling time",
+            handled["aht"],
+            "A_over",
+            f"（通话 + 保持 + 话后处理）/ A_over；{over[0]}",
+            f"(talk + hold + wrap-up) / A_over; {over[1]}",
+            2,
         ),
-    )
-}
+        _mean(
+            "talk",
+            "平均通话",
+            "Average talk",
+            handled["talk"],
+            "A_over",
+            "通话 / A_over，不含保持",
+            "talk / A_over, hold not included",
+        ),
+        _mean("hold", "平均保持", "Average hold", handled["hold"], "A_over", "保持 / A_over", "hold / A_over"),
+        _mean(
+            "acw",
+            "平均话后处理",
+            "Average wrap-up (ACW)",
+            handled["acw"],
+            "A_over",
+            "挂机后至结束整理 / A_over",
+            "from hang-up until the agent is done / A_over",
+        ),
+        _share(
+            "transfer_rate",
+            "转接率",
+            "Transfer rate",
+            Share.read("X", "A"),
+            "X：至少转接一次的来话，计于其首次接听",
+            "X: calls passed on at least once, told of their first answer",
+        ),
+        _share(
+            "rona",
+            "振铃未接率",
+            "Rung, not answered (RONA)",
+            Share.read("R_missed", "R_missed + R_taken"),
+            "R：为来话振铃座席的次数，主叫先挂机的不计",
+            "R: agents rung for a caller; those he ended himself do not count",
+        ),
+        *(
+            _share(name, f"服务水平 {name.upper()}", f"Service level {name.upper()}", share, *_LEVELS_SAY[name])
+            for name, share in forms.items()
+        ),
+    ]
+    return {definition.name: definition for definition in found}
+
+
+DEFINITIONS = definitions(ServiceLevels())

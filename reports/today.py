@@ -2,72 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callcenter.errors import NotFound
-from config.queues import Queue
+from config.settings import ServiceLevels
 from cti.rows import Call
-from reports import agents, periods, queue
+from cti.tallies import Tally
+from cti.waits import Wait
+from reports import agents, counts, periods, queue, report
 from reports.agents import AgentTime
+from reports.counts import ByQueue
 from reports.figures import Figure
 from reports.periods import Period
-from reports.queue import DEFINITIONS, Wait
+from reports.report import LEVELS
+from reports.terms import Rules
 
 
-def today(db: Session, zone: tzinfo, now: datetime, queue: str | None = None) -> list[Figure]:
+def today(
+    db: Session, zone: ZoneInfo, now: datetime, queue: str | None = None, levels: ServiceLevels = LEVELS
+) -> list[Figure]:
     """The figures of the local day that holds ``now``, of one queue or of all."""
-    return _figures(db, periods.today(now, zone), now, queue)
+    day = periods.today(now, zone)
+    (found,) = counts.tallies(db, zone, now, day, [day], queue)
+    return _figures(found, counts.rules(db, levels), queue, levels)
 
 
-def by_queue(db: Session, zone: tzinfo, now: datetime) -> dict[str, list[Figure]]:
+def by_queue(db: Session, zone: ZoneInfo, now: datetime, levels: ServiceLevels = LEVELS) -> dict[str, list[Figure]]:
     """Each queue's figures by its name, quiet ones included; their counts add up to those of ``today``."""
-    rows = queue.waits(db, periods.today(now, zone), now)
-    names = [*db.scalars(select(Queue.name).order_by(Queue.name))]
-    names += sorted({row.queue for row in rows} - set(names))  # deleted since
-    settings = {row.name: row for row in db.scalars(select(Queue))}
+    day = periods.today(now, zone)
+    (found,) = counts.tallies(db, zone, now, day, [day])
+    rules = counts.rules(db, levels)
+    names = [*rules, *sorted(found.keys() - rules.keys())]  # those deleted since at the end
     return {
-        name: queue.figures([row for row in rows if row.queue == name], _thresholds(settings.get(name)))
+        name: queue.figures([(found.get(name, Tally()), rules.get(name) or Rules.of(None, levels))], levels)
         for name in names
     }
 
 
 def by_half_hour(
-    db: Session, zone: tzinfo, now: datetime, queue_name: str | None = None
+    db: Session, zone: ZoneInfo, now: datetime, queue_name: str | None = None, levels: ServiceLevels = LEVELS
 ) -> list[tuple[Period, list[Figure]]]:
     """The day's half hours up to now, each with the figures of those who joined in it."""
-    whole = periods.today(now, zone)
-    rows = queue.waits(db, whole, now, queue_name)
+    day = periods.today(now, zone)
+    pieces = list(periods.slices(day))
+    rules = counts.rules(db, levels)
+    found = counts.tallies(db, zone, now, day, pieces, queue_name)
     return [
-        (slice_, queue.figures([row for row in rows if row.joined_at in slice_]))
-        for slice_ in periods.slices(whole)
-        if slice_.start <= now
+        (piece, _figures(of, rules, queue_name, levels))
+        for piece, of in zip(pieces, found, strict=True)
+        if piece.start <= now
     ]
 
 
-def by_agent(db: Session, zone: tzinfo, now: datetime) -> list[AgentTime]:
-    return agents.times(db, periods.today(now, zone), now)
+def by_agent(db: Session, zone: ZoneInfo, now: datetime) -> list[AgentTime]:
+    return agents.times(db, periods.today(now, zone), now, zone)
 
 
 def calls_behind(
-    db: Session, zone: tzinfo, now: datetime, name: str, queue_name: str | None = None, limit: int = 500
-) -> Sequence[tuple[Call, Wait, bool]]:
-    """The calls a figure of today was made of, latest first; of a share, True for those above the line."""
-    if name not in DEFINITIONS:
-        raise NotFound(f"figure {name}")
-    rows = queue.behind(queue.waits(db, periods.today(now, zone), now, queue_name), name)[::-1][:limit]
-    calls = select(Call).where(Call.call_id.in_({wait.call_id for wait, _ in rows}))
-    by_id = {call.call_id: call for call in db.scalars(calls)}
-    return [(by_id[wait.call_id], wait, counts) for wait, counts in rows if wait.call_id in by_id]
+    db: Session,
+    zone: ZoneInfo,
+    now: datetime,
+    name: str,
+    queue_name: str | None = None,
+    limit: int = 500,
+    levels: ServiceLevels = LEVELS,
+) -> list[tuple[Call, Wait, bool]]:
+    """The calls a figure of today was made of, latest first; of a share, True for those that count as met."""
+    return report.behind(db, zone, now, periods.today(now, zone), name, queue_name, levels, limit)
 
 
-def _figures(db: Session, period: Period, now: datetime, name: str | None) -> list[Figure]:
-    settings = db.get(Queue, name) if name is not None else None
-    return queue.figures(queue.waits(db, period, now, name), _thresholds(settings))
-
-
-def _thresholds(settings: Queue | None) -> dict[str, float]:
-    return {"T": settings.target_s, "s": settings.short_abandon_s} if settings is not None else {}
+def _figures(of: ByQueue, rules: dict[str, Rules], name: str | None, levels: ServiceLevels) -> list[Figure]:
+    counted = counts.counted(of, rules, levels)
+    quiet = [(Tally(), own) for queue_name, own in rules.items() if name in (None, queue_name)]
+    return queue.figures(counted or quiet, levels)

@@ -1,0 +1,183 @@
+"""Every wait in a queue with what came of it, read from the rows; the ground under every figure of a queue.
+
+A wait belongs to the moment the caller joined. What followed is its own whatever period is asked for: talk and hold
+up to his next queue, the wrap-up behind them, the phones rung. So figures of parts add up to the figure of the whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, literal, select, type_coerce
+from sqlalchemy.orm import Session
+
+from callcenter.database import from_us, to_us
+from cti.rows import Call, Offer, Segment, Spell
+
+
+@dataclass(kw_only=True, slots=True)
+class Wait:
+    """One caller in one queue, from joining to leaving. Times in microseconds."""
+
+    call_id: str
+    queue: str
+    joined_us: int
+    wait_us: int  # up to now while he waits
+    outcome: str  # "" while he waits; answered, abandoned, timeout, exit …
+    talk_us: int = 0
+    hold_us: int = 0
+    wrap_us: int = 0
+    over: bool = True  # nothing of it goes on any more
+    transferred: bool = False  # he was passed on afterwards; said once of a call, of its first answered wait
+    taken: int = 0  # phones rung for him that were answered
+    missed: int = 0  # phones rung for him that nobody answered
+    ringing: int = 0
+
+    @property
+    def joined_at(self) -> datetime:
+        return from_us(self.joined_us)
+
+    @property
+    def wait_s(self) -> float:
+        return self.wait_us / 1_000_000
+
+    @property
+    def waiting(self) -> bool:
+        return not self.outcome
+
+    @property
+    def answered(self) -> bool:
+        return self.outcome == "answered"
+
+    @property
+    def abandoned(self) -> bool:
+        return self.outcome == "abandoned"
+
+    @property
+    def left(self) -> bool:
+        """Neither answered nor hung up: time-out, key, full, the switch restarted …"""
+        return self.outcome not in ("", "answered", "abandoned")
+
+    @property
+    def settled(self) -> bool:
+        """Nothing of it will change by itself."""
+        return bool(self.outcome) and self.over and not self.ringing
+
+
+def between(db: Session, start: datetime, end: datetime, now: datetime, queue: str | None = None) -> list[Wait]:
+    """Who joined a queue from ``start`` up to ``end``, in the order of joining; ``queue`` keeps one queue's."""
+    first, last = to_us(start), to_us(end)
+    found: list[Wait] = []
+    of_call: dict[str, list[Wait]] = {}
+    for call_id, rows in groupby(db.execute(_segments(start, end)), key=itemgetter(0)):
+        of_call[call_id] = _waits_of(call_id, rows, to_us(now))
+    if not of_call:
+        return found
+    for call_id, name, begun, ended in db.execute(_wrap_ups(start, end)):
+        _wrap_up(of_call.get(call_id, []), name or "", begun, ended)
+    for call_id, name, rung, outcome in db.execute(_offers(start, end)):
+        _rung(of_call.get(call_id, []), name, rung, outcome)
+    for call_id in db.scalars(_transferred(start, end)):
+        for wait in of_call.get(call_id, ()):
+            if wait.answered:
+                wait.transferred = True
+                break
+    for waits in of_call.values():
+        found += [w for w in waits if first <= w.joined_us < last and (queue is None or w.queue == queue)]
+    return sorted(found, key=lambda wait: (wait.joined_us, wait.call_id))
+
+
+def _waits_of(call_id: str, rows: Iterator[Any], now_us: int) -> list[Wait]:
+    """The call's waits from its segments, in order."""
+    waits: list[Wait] = []
+    for _, kind, queue, begun, ended, outcome in rows:
+        length = (now_us if ended is None else ended) - begun
+        if kind == "queue":
+            said = "" if ended is None else outcome or "other"
+            waits.append(Wait(call_id=call_id, queue=queue or "", joined_us=begun, wait_us=length, outcome=said))
+        elif waits and waits[-1].answered and queue == waits[-1].queue:
+            wait = waits[-1]
+            if ended is None:
+                wait.over = False
+            if kind == "talk":
+                wait.talk_us += length
+            elif kind == "hold":
+                wait.hold_us += length
+    return waits
+
+
+def _wrap_up(waits: list[Wait], queue: str, begun: int, ended: int | None) -> None:
+    """To the last answered wait in this queue before it."""
+    mine = [wait for wait in waits if wait.answered and wait.queue == queue and wait.joined_us <= begun]
+    if not mine:
+        return
+    if ended is None:
+        mine[-1].over = False
+    else:
+        mine[-1].wrap_us += ended - begun
+
+
+def _rung(waits: list[Wait], queue: str, rung: int, outcome: str) -> None:
+    at = bisect_right([wait.joined_us for wait in waits], rung) - 1
+    if at < 0 or waits[at].queue != queue:
+        return
+    if outcome == "answered":
+        waits[at].taken += 1
+    elif outcome == "missed":
+        waits[at].missed += 1
+    elif not outcome:
+        waits[at].ringing += 1
+
+
+# Literals, not parameters: a database uses a partial index only for a condition it can read.
+def _said(word: str) -> ColumnElement[str]:
+    return literal(word, literal_execute=True)
+
+
+def _us(column: Any) -> Any:
+    """The bare microseconds; a datetime of each row would cost more than reading it."""
+    return type_coerce(column, BigInteger)
+
+
+def _joined(start: datetime, end: datetime) -> Select[Any]:
+    """The calls that joined a queue then."""
+    return select(Segment.call_id).where(
+        Segment.kind == _said("queue"), Segment.started_at >= start, Segment.started_at < end
+    )
+
+
+def _segments(start: datetime, end: datetime) -> Select[Any]:
+    columns = (
+        Segment.call_id,
+        Segment.kind,
+        Segment.queue,
+        _us(Segment.started_at),
+        _us(Segment.ended_at),
+        Segment.outcome,
+    )
+    wanted = Segment.kind.in_(("queue", "talk", "hold"))
+    return (
+        select(*columns).where(wanted, Segment.call_id.in_(_joined(start, end))).order_by(Segment.call_id, Segment.no)
+    )
+
+
+def _wrap_ups(start: datetime, end: datetime) -> Select[Any]:
+    return select(Spell.call_id, Spell.queue, _us(Spell.started_at), _us(Spell.ended_at)).where(
+        Spell.state == _said("wrap_up"), Spell.call_id.in_(_joined(start, end))
+    )
+
+
+def _offers(start: datetime, end: datetime) -> Select[Any]:
+    return select(Offer.call_id, Offer.queue, _us(Offer.rung_at), Offer.outcome).where(
+        Offer.call_id.in_(_joined(start, end))
+    )
+
+
+def _transferred(start: datetime, end: datetime) -> Select[Any]:
+    return select(Call.call_id).where(Call.transfers > 0, Call.call_id.in_(_joined(start, end)))

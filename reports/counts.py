@@ -1,0 +1,64 @@
+"""Waits counted by piece of time and queue: from the days that are kept where they are, else from the calls."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callcenter.database import to_us
+from config.queues import Queue
+from config.settings import ServiceLevels
+from cti import rollups, waits
+from cti.tallies import Tally
+from reports import periods
+from reports.periods import Period
+from reports.queue import Counted
+from reports.terms import Rules
+
+ByQueue = dict[str, Tally]
+
+
+def tallies(
+    db: Session,
+    zone: ZoneInfo,
+    now: datetime,
+    period: Period,
+    pieces: Sequence[Period],
+    queue: str | None = None,
+) -> list[ByQueue]:
+    """One for each piece. The period is whole days, and the pieces are those of ``periods.pieces``."""
+    found: list[ByQueue] = [{} for _ in pieces]
+    starts = [to_us(piece.start) for piece in pieces]
+
+    def put(at_us: int, name: str, tally: Tally) -> None:
+        held = found[bisect_right(starts, at_us) - 1]
+        if name in held:
+            held[name].add(tally)
+        else:
+            held[name] = tally
+
+    days = periods.days(period, zone)
+    fine = len(pieces) > len(days)
+    kept = rollups.tallies(db, period.start, period.end, zone, queue, quarters=fine)
+    for at_us, name, tally in kept.tallies:
+        put(at_us, name, tally)
+    for day in days:
+        if day.start in kept.days or day.start > now:
+            continue
+        of_day = waits.between(db, day.start, day.end, now, queue)
+        for (at, name), tally in rollups.by_quarter(day.start, of_day).items():
+            put(to_us(at), name, tally)
+    return found
+
+
+def rules(db: Session, levels: ServiceLevels) -> dict[str, Rules]:
+    return {row.name: Rules.of(row, levels) for row in db.scalars(select(Queue).order_by(Queue.name))}
+
+
+def counted(of: ByQueue, rules: dict[str, Rules], levels: ServiceLevels) -> Counted:
+    return [(tally, rules.get(name) or Rules.of(None, levels)) for name, tally in of.items()]

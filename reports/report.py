@@ -1,0 +1,164 @@
+"""One report: the figures of a period, and line by line as it was asked for; and the calls behind each figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callcenter.database import to_us
+from callcenter.errors import NotFound
+from config.settings import ServiceLevels
+from cti import rollups, waits
+from cti.rows import Call
+from cti.tallies import Tally
+from cti.waits import Wait
+from reports import agents, counts, periods, queue
+from reports.agents import AgentTime
+from reports.counts import ByQueue
+from reports.figures import Figure
+from reports.periods import Period
+from reports.terms import Rules
+
+BY = (*periods.STEPS, "queue", "agent")
+LINE_FIGURES = (
+    "offered",
+    "answered",
+    "abandoned",
+    "short_abandons",
+    "flow_outs",
+    "service_level",
+    "abandon_rate",
+    "asa",
+    "wait_p90",
+    "longest_wait",
+    "aht",
+    "acw",
+    "transfer_rate",
+    "rona",
+)
+LEVELS = ServiceLevels()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a report is asked for: whole days, cut in steps, by queue or by agent, of one queue or of all."""
+
+    period: Period
+    by: str = "day"
+    queue: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A piece of time, or a queue, with its figures."""
+
+    period: Period
+    queue: str | None
+    figures: list[Figure]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    asked: Asked
+    figures: list[Figure]
+    lines: list[Line] = field(default_factory=list)
+    agents: list[AgentTime] = field(default_factory=list)
+    everybody: AgentTime | None = None
+
+
+def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels = LEVELS) -> Report:
+    """NotFound for a queue nobody knows or a grouping nobody made; TooFine where there would be too many lines."""
+    if asked.by not in BY:
+        raise NotFound(f"report by {asked.by}")
+    rules = counts.rules(db, levels)
+    if asked.queue is not None and asked.queue not in rules:
+        raise NotFound(f"queue {asked.queue}")
+    step = asked.by if asked.by in periods.STEPS else None
+    pieces = periods.pieces(asked.period, zone, step) if step else [asked.period]
+    found = counts.tallies(db, zone, now, asked.period, pieces, asked.queue)
+    mine = {name: own for name, own in rules.items() if asked.queue in (None, name)}
+
+    def figures(of: ByQueue, names: Sequence[str] | None = None) -> list[Figure]:
+        counted = counts.counted(of, rules, levels)
+        return queue.figures(counted or [(Tally(), own) for own in mine.values()], levels, names)
+
+    whole = figures(_together(found))
+    lines: list[Line] = []
+    people: list[AgentTime] = []
+    if step:
+        lines = [
+            Line(period=piece, queue=asked.queue, figures=figures(of, LINE_FIGURES))
+            for piece, of in zip(pieces, found, strict=True)
+            if piece.start <= now
+        ]
+    elif asked.by == "queue":
+        names = [*mine, *sorted(found[0].keys() - mine.keys())]  # those deleted since at the end
+        for name in names:
+            own = [(found[0].get(name, Tally()), rules.get(name) or Rules.of(None, levels))]
+            lines.append(Line(period=asked.period, queue=name, figures=queue.figures(own, levels, LINE_FIGURES)))
+    else:
+        people = agents.times(db, asked.period, now, zone)
+    everybody = agents.everybody(people) if people else None
+    return Report(asked=asked, figures=whole, lines=lines, agents=people, everybody=everybody)
+
+
+def _together(found: Sequence[ByQueue]) -> ByQueue:
+    if len(found) == 1:
+        return found[0]
+    whole: ByQueue = {}
+    for of in found:
+        for name, tally in of.items():
+            whole.setdefault(name, Tally()).add(tally)
+    return whole
+
+
+def behind(
+    db: Session,
+    zone: ZoneInfo,
+    now: datetime,
+    period: Period,
+    name: str,
+    queue_name: str | None = None,
+    levels: ServiceLevels = LEVELS,
+    limit: int = 500,
+) -> list[tuple[Call, Wait, bool]]:
+    """The calls a figure was made of, latest first; of a share, True for those that count as met.
+
+    NotFound for a figure nobody defined.
+    """
+    definition = queue.definitions(levels).get(name)
+    if definition is None:
+        raise NotFound(f"figure {name}")
+    rules = counts.rules(db, levels)
+    found: list[tuple[Wait, bool]] = []
+    for piece in _backwards(db, zone, now, period, queue_name):
+        for wait in reversed(waits.between(db, piece.start, piece.end, now, queue_name)):
+            part = definition.behind(wait, rules.get(wait.queue) or Rules.of(None, levels))
+            if part is not None:
+                found.append((wait, part))
+        if len(found) >= limit:
+            break
+    del found[limit:]
+    by_id = {c.call_id: c for c in db.scalars(select(Call).where(Call.call_id.in_({w.call_id for w, _ in found})))}
+    return [(by_id[wait.call_id], wait, part) for wait, part in found if wait.call_id in by_id]
+
+
+def _backwards(db: Session, zone: ZoneInfo, now: datetime, period: Period, queue_name: str | None) -> Iterator[Period]:
+    """The period itself if it is part of a day, else its days that may have calls, the last first."""
+    if period.length.days < 1:
+        yield period
+        return
+    days = [day for day in periods.days(period, zone) if day.start <= now]
+    if not days:
+        return
+    reach = Period(days[0].start, days[-1].end)
+    kept = rollups.tallies(db, reach.start, reach.end, zone, queue_name)
+    busy = {at_us for at_us, _, _ in kept.tallies}
+    for day in reversed(days):
+        if day.start not in kept.days or to_us(day.start) in busy:
+            yield day
