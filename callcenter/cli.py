@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from callcenter.database import Database, now
 from callcenter.errors import BadInput, CallCenterError
@@ -143,6 +144,7 @@ def worker(
     from callcenter import run as runner
     from callcenter import worker as working
     from recordings import catalogue
+    from reports import reconcile
 
     settings = _start()
     database = _database(settings)
@@ -154,7 +156,10 @@ def worker(
         threading.Thread(target=_end_with, args=(stop,), daemon=True).start()
     os.nice(10)
     try:
-        working.run(database, bus, {catalogue.JOB: catalogue.work(settings)}, stop)
+        with database.write() as db:
+            reconcile.plan(db, settings.centre.zone, now())
+        works = {catalogue.JOB: catalogue.work(settings), reconcile.JOB: reconcile.work(settings)}
+        working.run(database, bus, works, stop)
     finally:
         bus.close()
         database.close()
@@ -195,6 +200,73 @@ def rebuild() -> None:
     settings = _start()
     for what, rows in again(_database(settings)).items():
         out.print(f"{what}: {rows}")
+
+
+@app.command()
+def replay(
+    wanted: Annotated[
+        str, typer.Argument(metavar="CALL", help="A call's id, a ticket's number, or a caller's number.")
+    ],
+    every: Annotated[bool, typer.Option("--all", help="With what only interests who looks for a fault.")] = False,
+    language: Annotated[str, typer.Option(help="zh or en.")] = "en",
+    as_json: Json = False,
+) -> None:
+    """Tell a call step by step: menu, queue, who was asked and why, states, hold, recording, end."""
+    from agent_desktop.i18n import LANGUAGES
+    from agent_desktop.replay import Telling, as_data, as_rows, headline
+    from reports.material import find, load
+    from reports.replay import compose
+
+    if language not in LANGUAGES:
+        raise BadInput(f"language {language!r}; one of {', '.join(LANGUAGES)}")
+    settings = _start()
+    with _database(settings).read() as db:
+        found = compose(load(db, find(db, wanted, settings.centre), now()), now())
+        telling = Telling.of(db, language, settings.centre.country, found)
+    if as_json:
+        out.print_json(json.dumps(as_data(found, telling)))
+        return
+    out.print(headline(found, telling, settings.centre.zone), markup=False, soft_wrap=True)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in as_rows(found, telling, settings.centre.zone, every=every):
+        table.add_row(*(Text(cell, style=style) for cell, style in zip(row, ("", "dim", "", "dim"), strict=True)))
+    out.print(table)
+
+
+@app.command()
+def reconcile(
+    day: Annotated[str, typer.Option(help="The local day, such as 2026-11-22; today if not given.")] = "",
+    cdr: Annotated[Path | None, typer.Option(help="A carrier's CSV: start, caller, called, duration.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a day's calls against the switch's own logs, the recordings on disk and a carrier's record, one by one."""
+    from datetime import date
+
+    from reports import carrier, periods
+    from reports import reconcile as double_entry
+
+    settings = _start()
+    zone = settings.centre.zone
+    try:
+        local = date.fromisoformat(day) if day else now().astimezone(zone).date()
+    except ValueError as fault:
+        raise BadInput(f"day {day!r}; such as 2026-11-22") from fault
+    with _database(settings).read() as db:
+        account = double_entry.of_day(db, settings, local, now())
+        if cdr is not None:
+            lines = carrier.carrier_calls(cdr, zone)
+            carrier.compare(db, account, settings.switch.name, lines, periods.day(local, zone))
+    if as_json:
+        out.print_json(json.dumps(asdict(account)))
+    else:
+        for one in account.differences:
+            shown = f"{one.call_id or '-'}  {one.what}: ours {one.ours or '-'}, theirs {one.theirs or '-'} ({one.cause})"
+            out.print(shown, markup=False, soft_wrap=True)
+        out.print(
+            f"{local}: {account.calls} calls, {account.waits} waits, {account.recordings} recordings; "
+            f"{len(account.differences)} differences"
+        )
+    raise typer.Exit(1 if account.differences else 0)
 
 
 @app.command("asterisk-config")
