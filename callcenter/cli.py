@@ -260,8 +260,8 @@ def reconcile(
         out.print_json(json.dumps(asdict(account)))
     else:
         for one in account.differences:
-            shown = f"{one.call_id or '-'}  {one.what}: ours {one.ours or '-'}, theirs {one.theirs or '-'} ({one.cause})"
-            out.print(shown, markup=False, soft_wrap=True)
+            sides = f"ours {one.ours or '-'}, theirs {one.theirs or '-'}"
+            out.print(f"{one.call_id or '-'}  {one.what}: {sides} ({one.cause})", markup=False, soft_wrap=True)
         out.print(
             f"{local}: {account.calls} calls, {account.waits} waits, {account.recordings} recordings; "
             f"{len(account.differences)} differences"
