@@ -26,6 +26,7 @@ from agent_desktop import (
     guard,
     live,
     metrics,
+    report,
     sip,
     tickets,
     today,
@@ -87,7 +88,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry, desk, board, calls, call_page, customers, tickets, today, admin):
+    for module in (entry, desk, board, calls, call_page, customers, tickets, today, report, admin):
         router.include_router(module.router)
     return router
 

@@ -98,7 +98,7 @@ class _Rows:
     spells: dict[str, Spell] = field(default_factory=dict)  # the open ones
     ended: set[str] = field(default_factory=set)  # calls that ended now
     changed: dict[str, datetime] = field(default_factory=dict)  # calls, and the stamp of the last fact
-    seen: dict[str, datetime] = field(default_factory=dict)  # agents, and the stamp of the first fact
+    seen: dict[str, datetime] = field(default_factory=dict)  # agents, and the earliest stamp of a fact
     quiet: bool = False
 
     # --- loading ------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class _Rows:
         if begun is not None:
             self.spells[extension] = begun
             self.db.add(begun)
-        self.seen.setdefault(extension, fact.at)
+        self.seen[extension] = min(self.seen.get(extension, fact.at), fact.at)
 
     def _newcomer(self, extension: str, at: datetime) -> Agent:
         """The agent's first row; a colleague's process may be making it at this very moment."""

@@ -69,6 +69,7 @@ class Report:
     lines: list[Line] = field(default_factory=list)
     agents: list[AgentTime] = field(default_factory=list)
     everybody: AgentTime | None = None
+    target_share: float | None = None  # of the service level, if all these queues have the same
 
 
 def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels = LEVELS) -> Report:
@@ -104,7 +105,38 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
     else:
         people = agents.times(db, asked.period, now, zone)
     everybody = agents.everybody(people) if people else None
-    return Report(asked=asked, figures=whole, lines=lines, agents=people, everybody=everybody)
+    targets = {own.target_share for own in mine.values()}
+    return Report(
+        asked=asked,
+        figures=whole,
+        lines=lines,
+        agents=people,
+        everybody=everybody,
+        target_share=targets.pop() if len(targets) == 1 else None,
+    )
+
+
+def figure(
+    db: Session,
+    zone: ZoneInfo,
+    now: datetime,
+    piece: Period,
+    name: str,
+    queue_name: str | None = None,
+    levels: ServiceLevels = LEVELS,
+) -> Figure:
+    """One figure of whole days or of a part of one; NotFound if nobody defined it."""
+    if name not in queue.definitions(levels):
+        raise NotFound(f"figure {name}")
+    found: dict[str, Tally] = {}
+    if piece.length >= periods.ONE or piece == periods.today(piece.start, zone):
+        (found,) = counts.tallies(db, zone, now, piece, [piece], queue_name)
+    else:
+        for wait in waits.between(db, piece.start, piece.end, now, queue_name):
+            found.setdefault(wait.queue, Tally()).count(wait)
+    rules = counts.rules(db, levels)
+    quiet = [(Tally(), own) for own_name, own in rules.items() if queue_name in (None, own_name)]
+    return queue.figures(counts.counted(found, rules, levels) or quiet, levels, [name])[0]
 
 
 def _together(found: Sequence[ByQueue]) -> ByQueue:

@@ -86,6 +86,8 @@ def test_a_hostile_name_is_only_ever_text(desk, name):
         "/board",
         "/reports/today",
         "/reports/today/calls?figure=offered",
+        "/reports?when=today&by=agent",
+        "/reports/calls?when=today&figure=offered",
         "/desk/card/tel-1.1",
     ]
     clients = {"zhaomin": desk.client("zhaomin"), "wangfang": desk.client("wangfang")}
