@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop import calls
 from agent_desktop.desktop import Reading
-from agent_desktop.i18n import Format
+from agent_desktop.i18n import Format, seconds
 from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter.database import from_us, now, to_us
@@ -249,6 +249,37 @@ def as_csv(told: Report, by: str, language: str, zone: ZoneInfo, queues: dict[st
 
 def _iso(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat(timespec="minutes")
+
+
+_ON_A_TERMINAL = ("offered", "answered", "abandoned", "service_level", "asa", "aht")
+
+
+def as_rows(told: Report, form: Format, queues: dict[str, str]) -> Iterator[list[list[str]]]:
+    """The report as tables of a terminal, each with its heads: the lines, then the figures with their formulas."""
+    if told.agents:
+        yield [
+            ["", *(one.title(form.language) for one in told.agents[0].figures)],
+            *([f"{a.extension} {a.name}", *(amount(one, form) for one in a.figures)] for a in told.agents),
+        ]
+    if told.lines:
+        shown = [number for number, one in enumerate(told.lines[0].figures) if one.name in _ON_A_TERMINAL]
+        yield [
+            ["", *(told.lines[0].figures[number].title(form.language) for number in shown)],
+            *(
+                [label(line, told.asked.by, form, queues), *(amount(line.figures[number], form) for number in shown)]
+                for line in told.lines
+            ),
+        ]
+    yield [
+        ["", "", ""],
+        *([one.title(form.language), amount(one, form), one.formula(form.language)] for one in told.figures),
+    ]
+
+
+def amount(figure: Figure, form: Format) -> str:
+    if figure.unit == "share":
+        return form.percent(figure.value)
+    return seconds(figure.value) if figure.unit == "s" else form.number(figure.value)
 
 
 def as_data(told: Report, zone: ZoneInfo) -> dict[str, Any]:

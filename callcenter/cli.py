@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,6 +146,7 @@ def worker(
     from callcenter import worker as working
     from recordings import catalogue
     from reports import reconcile
+    from reports.keep import keep_always
 
     settings = _start()
     database = _database(settings)
@@ -155,12 +157,16 @@ def worker(
     if with_parent:
         threading.Thread(target=_end_with, args=(stop,), daemon=True).start()
     os.nice(10)
+    keeping = threading.Thread(target=keep_always, args=(database, settings.centre.zone, stop))
+    keeping.start()
     try:
         with database.write() as db:
             reconcile.plan(db, settings.centre.zone, now())
         works = {catalogue.JOB: catalogue.work(settings), reconcile.JOB: reconcile.work(settings)}
         working.run(database, bus, works, stop)
     finally:
+        stop.set()
+        keeping.join()
         bus.close()
         database.close()
 
@@ -194,12 +200,54 @@ def demo() -> None:
 
 @app.command()
 def rebuild() -> None:
-    """Drop calls, segments, offers and agents' spells and make them again from the ledger."""
+    """Drop calls, segments, offers, agents' spells and the kept days and make them again from the ledger."""
     from cti.projection import rebuild as again
+    from reports.keep import keep_days
 
     settings = _start()
-    for what, rows in again(_database(settings)).items():
+    database = _database(settings)
+    for what, rows in again(database).items():
         out.print(f"{what}: {rows}")
+    out.print(f"kept_days: {keep_days(database, settings.centre.zone, now())}")
+
+
+@app.command()
+def report(
+    first: Annotated[str, typer.Option("--from", help="The first day, such as 2026-11-01; today if not said.")] = "",
+    last: Annotated[str, typer.Option("--to", help="The last day; the first if not said.")] = "",
+    by: Annotated[str, typer.Option(help="quarter, half_hour, hour, day, week, month, queue or agent.")] = "day",
+    queue: Annotated[str, typer.Option(help="Only this queue.")] = "",
+    language: Annotated[str, typer.Option(help="zh or en.")] = "en",
+    as_json: Json = False,
+) -> None:
+    """Print the figures of a period, line by line; with --json each with its formula, thresholds and version."""
+    from agent_desktop import report as shown
+    from agent_desktop.i18n import LANGUAGES, Format
+    from reports import periods
+    from reports import report as reporting
+
+    settings = _start()
+    zone = settings.centre.zone
+    if language not in LANGUAGES:
+        raise BadInput(f"language {language!r}; one of {', '.join(LANGUAGES)}")
+    if by not in reporting.BY:
+        raise BadInput(f"by {by!r}; one of {', '.join(reporting.BY)}")
+    try:
+        begin = date.fromisoformat(first) if first else now().astimezone(zone).date()
+        end = date.fromisoformat(last) if last else begin
+    except ValueError as fault:
+        raise BadInput(str(fault)) from None
+    asked = reporting.Asked(period=periods.span(begin, end, zone), by=by, queue=queue or None)
+    with _database(settings).read() as db:
+        told = reporting.report(db, zone, now(), asked, settings.service_level)
+        if as_json:
+            out.print_json(json.dumps(shown.as_data(told, zone)))
+            return
+        for rows in shown.as_rows(told, Format(language, zone), shown.titles(db, language)):
+            table = Table(*rows[0], box=None)
+            for row in rows[1:]:
+                table.add_row(*map(Text, row))
+            out.print(table)
 
 
 @app.command()

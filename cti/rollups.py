@@ -7,7 +7,7 @@ A day is either *kept*, and its rows say exactly what its calls say, or it is no
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -139,7 +139,13 @@ def forget(db: Session) -> None:
 # --- keeping -------------------------------------------------------------------------------------------------------
 
 
-def keep(database: Database, days: Sequence[tuple[datetime, datetime]], zone: ZoneInfo, now: datetime) -> int:
+def keep(
+    database: Database,
+    days: Sequence[tuple[datetime, datetime]],
+    zone: ZoneInfo,
+    now: datetime,
+    stopped: Callable[[], bool] = lambda: False,
+) -> int:
     """Count those of the days (start and end, as the centre's zone has them) that are over and not kept; how many.
 
     A day in which something goes on still, such as a wrap-up nobody finished, is left for the next time.
@@ -150,6 +156,8 @@ def keep(database: Database, days: Sequence[tuple[datetime, datetime]], zone: Zo
         kept = {(start, end) for start, end in db.execute(select(KeptDay.starts_at, KeptDay.ends_at))}
     count = 0
     for start, end in days:
+        if stopped():
+            break
         if end <= now and (start, end) not in kept:
             count += _keep_day(database, start, end, zone, now)
     return count

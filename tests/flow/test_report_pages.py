@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
+from alembic import command
 
 from agent_desktop.report import cell
-from callcenter.database import now
+from callcenter.database import migrations, now
 from config.people import User
 from reports import report
 from tests.desktop import answer, arrival, hang_up, ringing, tell
@@ -142,3 +146,23 @@ def test_a_piece_that_no_report_shows_is_refused(busy):
 def test_who_may_not_see_reports_sees_none(busy):
     for path in ("/reports", "/reports.csv", "/reports/calls?figure=offered"):
         assert busy.client("wangfang").get(path).status_code == 403
+
+
+def test_the_command_prints_the_same_figures(busy):
+    command.stamp(migrations(busy.database.url), "head")  # its tables were made, not migrated
+    environ = os.environ | {
+        "CALLCENTER_HOME": str(busy.settings.home),
+        "CALLCENTER_DATABASE__URL": busy.database.url,
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "callcenter", "report", *words]
+        return subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    told = json.loads(run("--by", "queue", "--json").stdout)
+    figures = {one["name"]: one for one in told["figures"]}
+    assert (figures["offered"]["value"], figures["answered"]["value"]) == (2, 1)
+    assert figures["service_level"]["formula"].startswith("A_T / (O − B_s − W_T)")
+    assert sum(line["figures"]["offered"] for line in told["lines"]) == 2
+    assert "平均应答速度" in run("--language", "zh").stdout
+    assert run("--from", "2026-02-30").returncode == 2
