@@ -130,11 +130,20 @@ def card(page: PageHere, db: Reading, call: OwnCall) -> HTMLResponse:
 
 
 def _card(page: Page, db: Session, call_id: str) -> HTMLResponse:
+    return page.render("desk/card.html", **_composed(page, db, call_id))
+
+
+def card_text(page: Page, call_id: str) -> str:
+    """The card's markup, for the live link: one that rings is sent before it is asked for."""
+    with page.database.read() as db:
+        return page.text("desk/card.html", **_composed(page, db, call_id))
+
+
+def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
-    composed = cards.compose(
-        db, call_id, language=page.language, now=at, today=at.astimezone(page.settings.centre.zone).date()
-    )
-    return page.render("desk/card.html", card=composed, forms=FORMS, kinds=CustomerKind, soon=cards.DUE_SOON)
+    today = at.astimezone(page.settings.centre.zone).date()
+    card = cards.compose(db, call_id, language=page.language, now=at, today=today)
+    return {"card": card, "forms": FORMS, "kinds": CustomerKind, "soon": cards.DUE_SOON}
 
 
 @router.get("/desk/search", dependencies=[allow("desk")])

@@ -9,6 +9,8 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -16,7 +18,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from agent_desktop.desk import card_text
 from agent_desktop.desktop import Reading, desktop_of
+from agent_desktop.page import page_of
 from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
 from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
 from callcenter.bus import Bus
@@ -39,8 +43,10 @@ router = APIRouter()
 class Wire:
     """One browser: what it has still to be sent, in order and numbered."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User, card: Callable[[str], str] | None = None) -> None:
         self.user = user
+        self.card = card  # the card of a call that rings at this desk, as markup
+        self.card_sent = ""  # of which call
         self.sees_all = may(user, "calls.all")
         self.too_slow = asyncio.Event()
         self._backlog: asyncio.Queue[str] = asyncio.Queue(BACKLOG)
@@ -73,6 +79,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wires: set[Wire] = set()
         self._agents_of: OrderedDict[str, set[str]] = OrderedDict()
+        self._cards: set[asyncio.Task[None]] = set()
         self._recount = asyncio.Event()
 
     @property
@@ -109,10 +116,29 @@ class Hub:
         self._remember(event)
         payload = json.dumps(as_payload(event), ensure_ascii=False, separators=(",", ":"))
         for wire in self._wires:
-            if wire.sees_all or self._concerns(wire.user, event):
+            if isinstance(event, CallChanged) and _rings_at(wire, event):
+                wire.put("CallChanged", payload[:-1] + ',"card":true}')
+                self._send_card(wire, event.call_id)
+            elif wire.sees_all or self._concerns(wire.user, event):
                 wire.put(type(event).__name__, payload)
         if isinstance(event, CallChanged):
             self._recount.set()
+
+    def _send_card(self, wire: Wire, call_id: str) -> None:
+        """The card follows unasked: an agent has two seconds, and a question would cost him a good part of one."""
+        assert wire.card is not None
+        wire.card_sent = call_id
+        task = asyncio.create_task(self._card(wire, wire.card, call_id))
+        self._cards.add(task)
+        task.add_done_callback(self._cards.discard)
+
+    async def _card(self, wire: Wire, card: Callable[[str], str], call_id: str) -> None:
+        try:
+            text = await asyncio.to_thread(card, call_id)
+        except Exception:
+            log.exception("the card of %s cannot be sent; the desk asks for it", call_id)
+            text = ""
+        wire.put("Card", json.dumps({"call_id": call_id, "text": text}, ensure_ascii=False, separators=(",", ":")))
 
     def _remember(self, event: Nudge) -> None:
         """Who has had to do with a call: an agent who missed it must hear that it left him."""
@@ -152,6 +178,12 @@ class Hub:
     def _counts(self) -> str:
         with self._database.read() as db:
             return json.dumps({"queues": queue_counts(db)}, separators=(",", ":"))
+
+
+def _rings_at(wire: Wire, event: CallChanged) -> bool:
+    """A call begins to ring at this desk."""
+    here = event.state == "ringing" and event.agent is not None and event.agent == wire.user.extension
+    return here and wire.card is not None and wire.card_sent != event.call_id
 
 
 def queue_counts(db: Session) -> dict[str, dict[str, int]]:
@@ -226,7 +258,8 @@ async def live(socket: WebSocket) -> None:
     if signed is None:
         await socket.close(NOT_SIGNED_IN, "sign in")
         return
-    wire = Wire(signed.user)
+    shows_cards = signed.user.extension is not None and may(signed.user, "desk")
+    wire = Wire(signed.user, partial(card_text, page_of(socket, signed)) if shows_cards else None)
     desktop.hub.join(wire)
     try:
         with desktop.sockets.opened(signed) as ended:

@@ -69,11 +69,14 @@ class Page:
     def _(self, text: str, **values: object) -> str:
         return i18n.translate(self.language, text, **values)
 
+    def text(self, template: str, **values: object) -> str:
+        found = self.desktop.environments[self.language].get_template(template)
+        return found.render(page=self, now=now(), **values)
+
     def render(
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
     ) -> HTMLResponse:
-        found = self.desktop.environments[self.language].get_template(template)
-        text = found.render(page=self, now=now(), **values)
+        text = self.text(template, **values)
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"} | dict(headers or {}))
 
 

@@ -71,7 +71,7 @@ def _pops(centre: Centre, page: Page) -> list[float]:
     for number in range(CALLS):
         page.evaluate("document.body.dataset.cardAt = ''")
         with Caller(centre.home / "people" / str(number), to, "4008", hold_s=2.5) as call:
-            page.wait_for_function("document.body.dataset.cardAt", timeout=20_000)
+            page.wait_for_selector('body[data-card-at]:not([data-card-at=""])', timeout=20_000)
             painted_ms = float(page.evaluate("document.body.dataset.cardAt"))
             call_id = page.evaluate("document.body.dataset.cardCall")
             call.wait_over(20)

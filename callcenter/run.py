@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Health = tuple[bool, str]
 
+GIL_TURN_S = 0.0005  # threads that write a row must not wait 5 ms, Python's own turn, at each of twenty statements
 LOOK_S = 0.2  # a switch that dies is started again this soon
 FOLLOW_S = 10.0  # a new extension can register after this at the latest
 
@@ -303,6 +304,7 @@ def live(build: Callable[[], House], ready: Callable[[House], None]) -> None:
 
     ``build`` is called inside the loop; ``ready`` once every part works.
     """
+    sys.setswitchinterval(GIL_TURN_S)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]

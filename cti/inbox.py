@@ -35,9 +35,12 @@ class Inbox:
         self._filled.set()
         return fits
 
-    async def take(self, most: int) -> list[Message]:
-        """At least one message, at most so many; waits until there is one."""
-        while not self._messages:
-            self._filled.clear()
-            await self._filled.wait()
+    async def take(self, most: int, gather_s: float = 0.0) -> list[Message]:
+        """At least one message, at most so many; waits until there is one, and ``gather_s`` more for those with it."""
+        if not self._messages:
+            while not self._messages:
+                self._filled.clear()
+                await self._filled.wait()
+            if gather_s:
+                await asyncio.sleep(gather_s)
         return [self._messages.popleft() for _ in range(min(most, len(self._messages)))]

@@ -39,6 +39,7 @@ from cti.wire import BadField
 
 log = logging.getLogger(__name__)
 
+BREATH_S = 0.05  # what comes together is dealt with together, and after the pop-up that came with it
 REPAIR_S = 5.0  # how long something done behind our back can stand
 WRAP_UP_S = 60  # after a call that came from no queue
 
@@ -140,6 +141,7 @@ class Policy:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest_s):
                     await self._nudged.wait()
+            await asyncio.sleep(BREATH_S)
             self._nudged.clear()
 
     async def _round(self) -> float:

@@ -11,17 +11,24 @@ const slot = document.querySelector("#card");
 const why_slot = document.querySelector("#why");
 const strip = document.querySelector("#strip");
 const REFRESH_AFTER_MS = 120;
+const HIDDEN_MS = 250; // a hidden tab paints nothing, and must not wait for it
+const SENT_WITHIN_MS = 1000; // a card that was announced and does not come is asked for
 
 const cards = new Map(); // call_id → { call_id, title, why, parts, form, timer }
 const coming = new Map(); // call_id → the fetching of its card
+const announced = new Map(); // call_id → whom to give the card that the server sends unasked
+let painting = Promise.resolve();
 let shown = null; // call_id of the card in the page; null: the idle page
 let active = null; // call_id of the call at hand, whose "why" stands under the call controls
 
-/** Fetch the card of a call and show it, or put it beside one with unsaved text. `at_hand`: it is the call now. */
-export async function pop(call_id, { at_hand = true, front = true } = {}) {
+/**
+ * Get the card of a call and show it, or put it beside one with unsaved text. `at_hand`: it is the call now.
+ * `sent`: the server has said that it sends the card.
+ */
+export async function pop(call_id, { at_hand = true, front = true, sent = false } = {}) {
   if (at_hand) active = call_id;
   if (!cards.has(call_id)) {
-    if (!coming.has(call_id)) coming.set(call_id, fetch_card(call_id));
+    if (!coming.has(call_id)) coming.set(call_id, get_card(call_id, sent));
     const sentence = await coming.get(call_id);
     coming.delete(call_id);
     if (!cards.has(call_id)) {
@@ -37,14 +44,33 @@ export async function pop(call_id, { at_hand = true, front = true } = {}) {
 }
 
 /** What went wrong, in words; empty if the card is there now, or never will be. */
-async function fetch_card(call_id) {
+async function get_card(call_id, sent) {
+  const text = sent ? await sent_card(call_id) : "";
+  if (text) {
+    cards.set(call_id, new_card(call_id, text));
+    return "";
+  }
   const answer = await ask(`/desk/card/${encodeURIComponent(call_id)}`);
   if (answer.ok) cards.set(call_id, new_card(call_id, answer.text));
   return answer.ok || answer.status === 404 ? "" : answer.sentence;
 }
 
-/** Resolves when no card is being fetched: what is less urgent waits for it. */
-export const settled = () => Promise.all(coming.values());
+/** The markup the server sends; empty if it does not come. */
+function sent_card(call_id) {
+  return new Promise((give) => {
+    const late = setTimeout(give, SENT_WITHIN_MS, "");
+    announced.set(call_id, (text) => { clearTimeout(late); give(text); });
+  }).finally(() => announced.delete(call_id));
+}
+
+/** A card has come that was not asked for. */
+export const arrived = (call_id, text) => announced.get(call_id)?.(text);
+
+/** Resolves when no card is on its way to the screen: what is less urgent waits for it. */
+export async function settled() {
+  await Promise.all(coming.values());
+  await painting;
+}
 
 function new_card(call_id, text) {
   const card = { call_id, timer: 0 };
@@ -181,10 +207,14 @@ function failed(sentence) {
 /** Say when the card was on the screen, for whoever measures it: two frames later it has been painted. */
 function painted(call_id) {
   cards.get(call_id).painted = true;
-  requestAnimationFrame(() => requestAnimationFrame(() => {
-    document.body.dataset.cardCall = call_id;
-    document.body.dataset.cardAt = String(performance.timeOrigin + performance.now());
-  }));
+  const late = new Promise((give) => { setTimeout(give, HIDDEN_MS); });
+  painting = Promise.race([late, new Promise((give) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      document.body.dataset.cardCall = call_id;
+      document.body.dataset.cardAt = String(performance.timeOrigin + performance.now());
+      give();
+    }));
+  })]);
 }
 
 export const title_of = (call_id) => cards.get(call_id)?.title ?? "";

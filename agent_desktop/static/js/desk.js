@@ -11,6 +11,7 @@ import { open_search } from "./search.js";
 import { Seat } from "./seat.js";
 import { _ } from "./texts.js";
 
+const WORD_WITHIN_MS = 700;
 const DRAFTS_OPENED = 3; // words typed before a reload or a crash are at hand again
 
 const $ = (selector) => document.querySelector(selector);
@@ -23,16 +24,17 @@ set_zone(first.zone);
 // --- the call at hand ---
 
 /** A call rings here: its card first, everything else after. */
-async function rings(call_id) {
+async function rings(call_id, sent = false) {
   ring(call_id, seat.now.number);
-  const card = await cards.pop(call_id);
+  const card = await cards.pop(call_id, { sent });
   if (card && (seat.now.state === "ringing" || phone.call?.stage === "ringing")) ring(call_id, card.title);
 }
 
-live.on("CallChanged", ({ call_id, state, agent }) => {
-  if (agent === first.state.extension && state === "ringing") rings(call_id);
+live.on("CallChanged", ({ call_id, state, agent, card = false }) => {
+  if (agent === first.state.extension && state === "ringing") rings(call_id, card);
   else if (agent === first.state.extension) cards.refresh(call_id); // else it has left this desk
 });
+live.on("Card", ({ call_id, text }) => cards.arrived(call_id, text));
 live.on("AgentChanged", async () => {
   await cards.settled(); // the card comes first
   seat.read();
@@ -68,7 +70,8 @@ async function at_hand(call_id, before) {
 
 phone.addEventListener("change", () => {
   if (phone.call?.stage === "ringing") {
-    if (seat.now.state !== "ringing") seat.read(); // the phone was faster than the switch's word
+    // The phone is faster than the switch's word; only if that stays away is it asked for.
+    setTimeout(() => { if (phone.call?.stage === "ringing" && seat.now.state !== "ringing") seat.read(); }, WORD_WITHIN_MS);
   } else if (seat.now.state !== "ringing" || phone.call) stop_ringing();
 });
 
