@@ -19,7 +19,7 @@ from callcenter.bus import Bus
 from callcenter.database import Database, now
 from callcenter.events import Event, Fact, SwitchChanged
 from config.settings import Settings
-from cti import logs, resync, tail
+from cti import invariants, logs, resync, tail
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.control import Control
 from cti.policy import Policy
@@ -31,7 +31,9 @@ from cti.wire import Message
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
+GATHER_S = 0.003  # the switch tells of one happening in several events; one transaction for them is sooner done
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
+WATCH_S = 1.0  # between two looks at what must be true
 NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this
 OVERLAP_S = 10.0  # for so long after a connect the link may tell what the logs have told
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
@@ -59,6 +61,8 @@ class Intake:
         self._resync_due = False
         self._unseen_until = now()  # from here on the link tells, if nothing is due
         self._noted_at = time.monotonic()
+        self._watch = invariants.Watch()
+        self._watching: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self.door.on_connected = lambda: self._mark(_LINK_UP)
         self.door.on_lost = lambda: self._mark(_LINK_DOWN, why=str(self.door.fault or "closed"))
@@ -71,11 +75,15 @@ class Intake:
             self._mark(_LINK_DOWN, why=str(self.door.fault))
         await self.policy.start()
         await self.control.start()
+        self._watching = asyncio.create_task(self._look_at_rows(), name="invariants")
 
     async def stop(self) -> None:
         """What was heard until now is recorded, or lies on disk, when it returns."""
         if self._task is None:
             return
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self.control.stop()
         await self.policy.stop()
         await self.door.close()
@@ -88,7 +96,31 @@ class Intake:
             return False, f"{len(self._store)} facts wait on disk: {self._store.fault}"
         if not self.door.connected:
             return False, str(self.door.fault or "not connected")
-        return True, f"connected to {self._switch}, {len(self.door.inbox)} events behind"
+        stands = f"; not as it must be: {sorted(self._watch.standing)}" if self._watch.standing else ""
+        return True, f"connected to {self._switch}, {len(self.door.inbox)} events behind{stands}"
+
+    @property
+    def breaches(self) -> int:
+        """How often our rows were not as they must be, since we started."""
+        return self._watch.count
+
+    async def _look_at_rows(self) -> None:
+        """Every second. What stands wrong is logged with its evidence, and the switch is looked at again."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._resync_due or self._store.behind or len(self.door.inbox) or not self.door.connected:
+                continue
+            try:
+                news = self._watch.look(await asyncio.to_thread(self._store.breaches, self._switch))
+            except _AWAY:
+                continue
+            except Exception:
+                log.exception("intake: the rows could not be looked at")
+                continue
+            for breach in news:
+                log.error("intake: not as it must be: %s, %s: %s", breach.what, breach.whose, breach.evidence)
+            if news:
+                self._mark(_OVERFLOW)
 
     # --- in the order of events -----------------------------------------------------------------------------------
 
@@ -140,9 +172,9 @@ class Intake:
 
     async def _take(self, timeout_s: float | None) -> Sequence[Message]:
         if timeout_s is None or len(self.door.inbox):
-            return await self.door.inbox.take(BATCH)
+            return await self.door.inbox.take(BATCH, GATHER_S)
         try:
-            return await asyncio.wait_for(self.door.inbox.take(BATCH), timeout_s)
+            return await asyncio.wait_for(self.door.inbox.take(BATCH, GATHER_S), timeout_s)
         except TimeoutError:
             return []
 
@@ -247,6 +279,11 @@ class Store:
                     resync.note_ends(db, switch, ends, now())
             except _AWAY as fault:
                 self._away(fault)
+
+    def breaches(self, switch: str) -> list[invariants.Breach]:
+        """Where the rows are not as they must be."""
+        with self._database.read() as db:
+            return invariants.load(db, switch, now())
 
     def lose(self, switch: str, at: datetime, why: str) -> None:
         """The link broke."""
