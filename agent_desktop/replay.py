@@ -31,6 +31,7 @@ SOURCES: dict[str, str] = {
     "policy": _("queue policy"),
     "demo": _("demonstration"),
 }
+_TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 AFTERWARDS = _("told afterwards")
 CUT = _("There are more facts than a replay shows.")
 SEEN: dict[str, str] = {
@@ -76,7 +77,7 @@ class Telling:
             language=language,
             names={extension: name for extension, name in people if extension},
             titles={queue.name: queue.title(language) for queue in db.scalars(select(Queue))},
-            customers=dict(known.tuples().all()),
+            customers={row[0]: row[1] for row in known},
             country=country,
         )
 
@@ -190,6 +191,42 @@ def as_rows(replay: Replay, telling: Telling, zone: ZoneInfo, *, every: bool) ->
 def offset(ms: int) -> str:
     """Into the call, to the tenth of a second; what was told of before it has a minus."""
     return f"{'−' if ms < 0 else ''}{duration(abs(ms))}.{abs(ms) // 100 % 10}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A stretch as it is drawn, in percent of what is shown."""
+
+    kind: str
+    words: str
+    left: float
+    width: float
+    ms: int
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is room for words."""
+        return self.width > 3 + 0.9 * sum(2 if ord(c) > 0x2E80 else 1 for c in self.words)
+
+
+def bars(replay: Replay, lane: Lane, telling: Telling) -> list[Bar]:
+    scale = 100 / replay.shown_ms
+    return [
+        Bar(
+            kind=one.kind,
+            words=telling._(LANES[one.kind]),
+            left=one.from_ms * scale,
+            width=max(0.15, (one.to_ms - one.from_ms) * scale),
+            ms=one.to_ms - one.from_ms,
+        )
+        for one in lane.stretches
+    ]
+
+
+def ticks(shown_ms: int) -> list[tuple[float, str]]:
+    """Where the axis is marked, in percent, and with what; ten marks at most."""
+    every_ms = next((s * 1000 for s in _TICKS_S if shown_ms / (s * 1000) <= 10), _TICKS_S[-1] * 1000)
+    return [(100 * at / shown_ms, duration(at)) for at in range(0, shown_ms, every_ms)][:200]
 
 
 def as_data(replay: Replay, telling: Telling) -> dict[str, Any]:

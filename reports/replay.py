@@ -70,7 +70,7 @@ class Replay:
     steps: Sequence[Step]
     lanes: Sequence[Lane]
     length_ms: int  # of the call; up to now while it lives
-    shown_ms: int  # to where the lanes reach: the wrap-up behind it, too
+    shown_ms: int  # to where the lanes reach: sound and wrap-up behind it, too
     sound_from_ms: int | None  # where in the call the recording begins
     sound_ms: int  # how long it is
     cut: bool
@@ -81,14 +81,16 @@ def compose(material: Material, now: datetime) -> Replay:
     length_ms = _ms((call.ended_at or max(now, call.started_at)) - call.started_at)
     ends = [spell.ended_at or now for spell in material.own_spells]
     after_ms = max((_ms(end - call.started_at) for end in ends), default=0)
-    shown_ms = max(1, length_ms, min(after_ms, length_ms * 5 // 4))
+    sound_from_ms = None if sound is None else _ms(sound.started_at - call.started_at)
+    sound_to_ms = 0 if sound is None or sound_from_ms is None else sound_from_ms + sound.length_ms
+    shown_ms = max(1, length_ms, min(after_ms, length_ms * 5 // 4), sound_to_ms)
     return Replay(
         call=call,
         steps=sorted(_steps(material), key=lambda step: (step.at, step.seq)),
         lanes=_lanes(material, shown_ms, now),
         length_ms=length_ms,
         shown_ms=shown_ms,
-        sound_from_ms=None if sound is None else _ms(sound.started_at - call.started_at),
+        sound_from_ms=sound_from_ms,
         sound_ms=0 if sound is None else sound.length_ms,
         cut=material.cut,
     )

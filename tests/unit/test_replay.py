@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.events import Fact, MemberPaused, SwitchLost
+from callcenter.events import Fact, MemberPaused, StatusChosen, SwitchLost
 from cti import agents, calls
 from cti.rows import Agent, Leg, Spell
 from reports.choices import ASKED, FREE, WHY, Standing, choose, paused, stood
@@ -169,7 +169,7 @@ def test_the_link_lost_during_the_call_is_a_step():
 def test_an_agent_put_on_a_break_for_letting_it_ring_is_a_step():
     leg = f"{CALL}-2"
     said = at_work(WANG).arrives().joins().rings(WANG, leg).misses(WANG, leg)
-    said.facts.append(said.facts[0].__class__(at=said.at, agent=WANG, status="on_break", reason="missed", by="policy"))
+    said.facts.append(StatusChosen(at=said.at, agent=WANG, status="on_break", reason="missed", by="policy"))
     assert told(replayed(said))[-1] == "1001 put on a break, for letting it ring"
 
 

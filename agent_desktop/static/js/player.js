@@ -1,7 +1,6 @@
 // The recording of a call: two waves, the caller above and the agent below, played in the page.
 
 import WaveSurfer from "../vendor/wavesurfer.js";
-import { span } from "./clock.js";
 import { _ } from "./texts.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -16,11 +15,12 @@ const colour = (token) => { // light-dark() means nothing to a canvas: let the p
 const wave = WaveSurfer.create({
   container: $("#wave"),
   media: sound,
-  height: 56,
+  height: 36,
+  interact: false, // replay.js moves the moment
+  cursorWidth: 0,
   normalize: false,
   barWidth: 2,
   barGap: 1,
-  cursorColor: colour("--ink"),
   splitChannels: [
     { waveColor: colour("--line-strong"), progressColor: colour("--act") },
     { waveColor: colour("--line-strong"), progressColor: colour("--good") },
@@ -33,9 +33,8 @@ const play = $("#play");
 const show = () => {
   play.firstChild.textContent = sound.paused ? "▶ " : "❚❚ ";
   play.querySelector("span").textContent = sound.paused ? _("Play") : _("Pause");
-  $("#position").textContent = `${span(sound.currentTime)} / ${span(sound.duration || 0)}`;
 };
-for (const happening of ["play", "pause", "timeupdate", "loadedmetadata", "seeked", "ended"]) sound.addEventListener(happening, show);
+for (const happening of ["play", "pause", "ended"]) sound.addEventListener(happening, show);
 
 const fault = (words) => {
   $("#player-error").textContent = words;
