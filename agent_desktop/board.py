@@ -22,7 +22,7 @@ from callcenter.database import now
 from config.people import QueueMember, User
 from config.queues import Queue
 from cti.rows import Agent, Call, SwitchRow
-from reports import today
+from reports import nightly, today
 from reports.figures import Figure
 
 LONG_RING = timedelta(seconds=30)
@@ -96,6 +96,7 @@ def _now(page: Page, db: Session) -> dict[str, Any]:
     return {
         "queues": queue_lines(db, page, at),
         "agents": agent_chips(db, page.language, at),
+        "books": nightly.last(db),
         "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
     }
 

@@ -145,7 +145,7 @@ def worker(
     from callcenter import run as runner
     from callcenter import worker as working
     from recordings import catalogue
-    from reports import reconcile
+    from reports import nightly
     from reports.keep import keep_always
 
     settings = _start()
@@ -161,8 +161,8 @@ def worker(
     keeping.start()
     try:
         with database.write() as db:
-            reconcile.plan(db, settings.centre.zone, now())
-        works = {catalogue.JOB: catalogue.work(settings), reconcile.JOB: reconcile.work(settings)}
+            nightly.plan(db, settings.centre.zone, now())
+        works = {catalogue.JOB: catalogue.work(settings), nightly.JOB: nightly.work(settings)}
         working.run(database, bus, works, stop)
     finally:
         stop.set()
@@ -290,8 +290,7 @@ def reconcile(
     """Hold a day's calls against the switch's own logs, the recordings on disk and a carrier's record, one by one."""
     from datetime import date
 
-    from reports import carrier, periods
-    from reports import reconcile as double_entry
+    from reports import carrier, nightly, periods
 
     settings = _start()
     zone = settings.centre.zone
@@ -300,7 +299,7 @@ def reconcile(
     except ValueError as fault:
         raise BadInput(f"day {day!r}; such as 2026-11-22") from fault
     with _database(settings).read() as db:
-        account = double_entry.of_day(db, settings, local, now())
+        account = nightly.of_day(db, settings, local, now())
         if cdr is not None:
             lines = carrier.carrier_calls(cdr, zone)
             carrier.compare(db, account, settings.switch.name, lines, periods.day(local, zone))

@@ -6,41 +6,29 @@ recordings on disk and, where it is given, the carrier's own record of calls.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from callcenter import jobs
-from callcenter.events import Event
 from callcenter.ledger import LedgerRow
-from callcenter.worker import Work
-from config.settings import Settings
 from cti import tail
 from cti.logs import CelLine, QueueLine, cel_line, queue_line
 from cti.resync import LogFiles
 from cti.rows import Call, Leg, Offer, Segment
 from recordings import sound
 from recordings.rows import Recording
-from reports import periods
 from reports.periods import Period
-from reports.rows import Reconciliation
 
 NEAR = timedelta(seconds=2)  # two clocks, and queue_log's whole seconds
 AROUND = timedelta(hours=6)  # calls that pass midnight are read to their end
 FRESH = timedelta(seconds=5)  # what has only just ended may still be on its way
 WRITTEN_WITHIN = timedelta(minutes=2)  # a recording is joined and put on record this soon
-SHOWN = 200
-JOB = "reconcile"
-AT = timedelta(hours=3)  # after midnight, local time
-
-log = logging.getLogger(__name__)
 
 Gaps = list[tuple[datetime, datetime]]
 """When the switch was not seen, from and to."""
@@ -122,51 +110,6 @@ def reconcile(
                 account.differs(call_id, "transfers", mine.transfers, their.transfers, _gap(gaps, began_at))
     _recordings(db, account, ours, recordings, period, now, tolerance_ms)
     return account
-
-
-def of_day(db: Session, settings: Settings, local: date, now: datetime) -> Account:
-    """One local day of this centre's switch."""
-    zone = settings.centre.zone
-    files = LogFiles(settings.switch_home / "log", str, settings.centre.language)
-    tolerance_ms = settings.recording.tolerance_ms
-    period = periods.day(local, zone)
-    return reconcile(db, files, settings.recordings, settings.switch.name, period, now, tolerance_ms)
-
-
-def work(settings: Settings) -> Work:
-    """The worker's part: yesterday is reconciled in the small hours, and tomorrow's look is planned."""
-
-    def do(db: Session, job: jobs.Job, now: datetime) -> list[Event]:
-        local = date.fromisoformat(job.payload["day"])
-        db.rollback()  # nobody shall wait for the database while logs are read
-        account = of_day(db, settings, local, now)
-        db.rollback()
-        keep(db, local.isoformat(), account, now)
-        plan(db, settings.centre.zone, now)
-        for one in account.differences[:SHOWN]:
-            log.warning("reconcile %s: %s", local, one)
-        return []
-
-    return do
-
-
-def plan(db: Session, zone: tzinfo, now: datetime) -> None:
-    """The next look: at today, once it is over."""
-    today = now.astimezone(zone).date()
-    due_at = periods.day(today + timedelta(days=1), zone).start + AT
-    jobs.plan(db, JOB, f"{JOB}:{today}", {"day": today.isoformat()}, due_at)
-
-
-def last(db: Session) -> Reconciliation | None:
-    """The latest day that was reconciled."""
-    return db.scalars(select(Reconciliation).order_by(Reconciliation.day.desc()).limit(1)).first()
-
-
-def keep(db: Session, day: str, account: Account, now: datetime) -> None:
-    """Put the day's outcome on record; the last one counts."""
-    shown = [asdict(one) for one in account.differences[:SHOWN]]
-    count = len(account.differences)
-    db.merge(Reconciliation(day=day, looked_at=now, calls=account.calls, differences=shown, count=count))
 
 
 # --- our side -----------------------------------------------------------------------------------------------------
