@@ -18,7 +18,7 @@ AGENT_HZ = 1000  # what an agent's microphone hears
 CALLER_HZ = 440
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def centre() -> Iterator[Centre]:
     addresses = [a.address for card in psutil.net_if_addrs().values() for a in card if a.family is socket.AF_INET]
     assert any(not address.startswith("127.") for address in addresses), (
@@ -33,13 +33,14 @@ def centre() -> Iterator[Centre]:
         centre.clear()
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while it runs, this thread has a running event loop, which other tests need for themselves.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def agents_browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser whose microphone hears a steady 1000 Hz."""
     microphone = chromium.tone(tmp_path_factory.mktemp("mic") / "mic.wav", AGENT_HZ, rate_hz=48_000)
