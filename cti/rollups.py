@@ -33,7 +33,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from callcenter.database import Base, Database, from_us
 from cti import spent, waits
 from cti.rows import Segment, Spell
-from cti.tallies import AGENT_SUMS, NUMBERS, SPREADS, AgentTally, Tally, packed, unpacked
+from cti.tallies import AGENT_SUMS, NOBODY, NUMBERS, SPREADS, AgentTally, Spread, Tally, tally
 from cti.waits import Wait
 
 log = logging.getLogger(__name__)
@@ -199,11 +199,10 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
         for table in PARTS:
             db.execute(delete(table).where(table.day_at == start))
         quarters = by_quarter(start, found)
-        of_day: dict[str, Tally] = {}
-        for (_, queue), tally in quarters.items():
-            of_day.setdefault(queue, Tally()).add(tally)
         _insert(db, QueueQuarter, [_row(t, day_at=start, starts_at=at, queue=q) for (at, q), t in quarters.items()])
-        _insert(db, QueueDay, [_row(tally, day_at=start, queue=queue) for queue, tally in of_day.items()])
+        queues = sorted({wait.queue for wait in found})
+        of_day = {name: tally(wait for wait in found if wait.queue == name) for name in queues}
+        _insert(db, QueueDay, [_row(own, day_at=start, queue=name) for name, own in of_day.items()])
         _insert(
             db,
             AgentDay,
@@ -217,19 +216,16 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
 
 def by_quarter(start: datetime, found: Iterable[Wait]) -> dict[tuple[datetime, str], Tally]:
     """The waits of one day counted by the quarter hour (of real time from its start) they began in, and by queue."""
-    quarters: dict[tuple[datetime, str], Tally] = {}
+    quarters: dict[tuple[datetime, str], list[Wait]] = {}
     for wait in found:
         key = start + (wait.joined_at - start) // QUARTER * QUARTER, wait.queue
-        tally = quarters.get(key)
-        if tally is None:
-            tally = quarters[key] = Tally()
-        tally.count(wait)
-    return quarters
+        quarters.setdefault(key, []).append(wait)
+    return {key: tally(own) for key, own in quarters.items()}
 
 
-def _row(tally: Tally, **key: object) -> dict[str, object]:
-    row = key | {name: getattr(tally, name) for name in NUMBERS}
-    return row | {name: packed(getattr(tally, name)) for name in SPREADS}
+def _row(own: Tally, **key: object) -> dict[str, object]:
+    row = key | {name: getattr(own, name) for name in NUMBERS}
+    return row | {name: getattr(own, name).packed() for name in SPREADS}
 
 
 def _insert(db: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
@@ -268,12 +264,13 @@ def tallies(
         .outerjoin(table, joins)
         .where(_within(start, end, zone))
     )
+    read = Spread.unpacked
     days: set[int] = set()
     found: list[tuple[int, str, Tally]] = []
     for day, at, name, answered, abandoned, left, *numbers in db.execute(rows):
         days.add(day)
         if name is not None:
-            found.append((at, name, Tally(unpacked(answered), unpacked(abandoned), unpacked(left), {}, *numbers)))
+            found.append((at, name, Tally(read(answered), read(abandoned), read(left), NOBODY, *numbers)))
     return Kept(frozenset(map(from_us, days)), found)
 
 

@@ -1,19 +1,20 @@
 """Waits counted so that any threshold can be asked of them later, and agents' time added up. Pure.
 
 A wait is counted under twice its whole seconds, plus one if it was longer than them: 20 s sharp under 40, a moment
-more under 41. So "up to 20 s" and "less than 5 s" are both exact, and two tallies add up to that of all their waits.
+more under 41. So "up to 20 s" and "less than 5 s" are both exact.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import accumulate
+from typing import NamedTuple
 
 from cti.waits import Wait
-
-Spread = dict[int, int]
-"""How many waits were of each half second."""
 
 SECOND_US = 1_000_000
 
@@ -23,38 +24,69 @@ def half_seconds(us: int) -> int:
     return 2 * whole + (more > 0)
 
 
-def up_to(spread: Spread, seconds: int) -> int:
-    """How many waited no longer than so many seconds."""
-    return sum(count for length, count in spread.items() if length <= 2 * seconds)
+class Spread(NamedTuple):
+    """How long some waited: the lengths that occurred, in order, and how many waited no longer than each."""
+
+    lengths: tuple[int, ...] = ()
+    sums: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, counts: Mapping[int, int]) -> Spread:
+        lengths = tuple(sorted(counts))
+        return cls(lengths, tuple(accumulate(counts[length] for length in lengths)))
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Spread:
+        numbers = struct.unpack(f"<{len(data) // 4}I", data)
+        half = len(numbers) // 2
+        return cls(numbers[:half], numbers[half:])
+
+    def packed(self) -> bytes:
+        """Lengths, then sums, as little-endian 32-bit numbers."""
+        return struct.pack(f"<{2 * len(self.lengths)}I", *self.lengths, *self.sums)
+
+    @property
+    def total(self) -> int:
+        return self.sums[-1] if self.sums else 0
+
+    def up_to(self, seconds: int) -> int:
+        """How many waited no longer than so many seconds."""
+        at = bisect_right(self.lengths, 2 * seconds)
+        return self.sums[at - 1] if at else 0
+
+    def below(self, seconds: int) -> int:
+        """How many waited less than so many seconds."""
+        at = bisect_left(self.lengths, 2 * seconds)
+        return self.sums[at - 1] if at else 0
 
 
-def below(spread: Spread, seconds: int) -> int:
-    """How many waited less than so many seconds."""
-    return sum(count for length, count in spread.items() if length < 2 * seconds)
-
-
-def rank(spread: Spread, share: float) -> int | None:
-    """The nearest-rank percentile in whole seconds, rounded up; None where nobody waited."""
-    total = sum(spread.values())
+def rank(spreads: Sequence[Spread], share: float) -> int | None:
+    """The nearest-rank percentile of all of them, in whole seconds, rounded up; None where nobody waited."""
+    total = sum(spread.total for spread in spreads)
     if not total:
         return None
     wanted = max(1, -(-round(share * 1_000_000) * total // 1_000_000))
-    seen = 0
-    for length in sorted(spread):
-        seen += spread[length]
-        if seen >= wanted:
-            return (length + 1) // 2
-    raise AssertionError("a share above 1")
+    low, high = 0, (max(spread.lengths[-1] for spread in spreads if spread.lengths) + 1) // 2
+    while low < high:  # the least number of seconds that so many did not wait longer than
+        middle = (low + high) // 2
+        if sum(spread.up_to(middle) for spread in spreads) >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+NOBODY = Spread()
 
 
 @dataclass(slots=True)
 class Tally:
     """What some waits amount to; times in microseconds."""
 
-    answered: Spread = field(default_factory=dict)
-    abandoned: Spread = field(default_factory=dict)
-    left: Spread = field(default_factory=dict)
-    waiting: Spread = field(default_factory=dict)
+    answered: Spread = NOBODY
+    abandoned: Spread = NOBODY
+    left: Spread = NOBODY
+    waiting: Spread = NOBODY
     timeouts: int = 0
     wait_us: int = 0  # of the answered
     longest_us: int = 0  # of all
@@ -66,72 +98,35 @@ class Tally:
     taken: int = 0
     missed: int = 0
 
-    def count(self, wait: Wait) -> None:
-        length = half_seconds(wait.wait_us)
-        if wait.answered:
-            spread = self.answered
-            self.wait_us += wait.wait_us
-            self.transferred += wait.transferred
-            if wait.over:
-                self.over += 1
-                self.talk_us += wait.talk_us
-                self.hold_us += wait.hold_us
-                self.wrap_us += wait.wrap_us
-        elif wait.abandoned:
-            spread = self.abandoned
-        elif wait.waiting:
-            spread = self.waiting
-        else:
-            spread = self.left
-            self.timeouts += wait.outcome == "timeout"
-        spread[length] = spread.get(length, 0) + 1
-        self.longest_us = max(self.longest_us, wait.wait_us)
-        self.taken += wait.taken
-        self.missed += wait.missed
-
-    def add(self, other: Tally) -> None:
-        for mine, its in (
-            (self.answered, other.answered),
-            (self.abandoned, other.abandoned),
-            (self.left, other.left),
-            (self.waiting, other.waiting),
-        ):
-            for length, count in its.items():
-                mine[length] = mine.get(length, 0) + count
-        for name in SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.longest_us = max(self.longest_us, other.longest_us)
-
 
 SPREADS = ("answered", "abandoned", "left")  # what a finished day can hold
 NUMBERS = tuple(one.name for one in fields(Tally) if one.name not in (*SPREADS, "waiting"))
-SUMS = tuple(name for name in NUMBERS if name != "longest_us")
 
 
 def tally(waits: Iterable[Wait]) -> Tally:
     found = Tally()
+    spreads: dict[str, Counter[int]] = {name: Counter() for name in (*SPREADS, "waiting")}
     for wait in waits:
-        found.count(wait)
+        spreads["answered" if wait.answered else _unanswered(wait)][half_seconds(wait.wait_us)] += 1
+        if wait.answered:
+            found.wait_us += wait.wait_us
+            found.transferred += wait.transferred
+            if wait.over:
+                found.over += 1
+                found.talk_us += wait.talk_us
+                found.hold_us += wait.hold_us
+                found.wrap_us += wait.wrap_us
+        found.timeouts += wait.outcome == "timeout"
+        found.longest_us = max(found.longest_us, wait.wait_us)
+        found.taken += wait.taken
+        found.missed += wait.missed
+    for name, counts in spreads.items():
+        setattr(found, name, Spread.of(counts))
     return found
 
 
-def together(tallies: Iterable[Tally]) -> Tally:
-    whole = Tally()
-    for one in tallies:
-        whole.add(one)
-    return whole
-
-
-def packed(spread: Spread) -> bytes:
-    """Lengths, then counts, as little-endian 32-bit numbers."""
-    lengths = sorted(spread)
-    return struct.pack(f"<{2 * len(lengths)}I", *lengths, *(spread[length] for length in lengths))
-
-
-def unpacked(data: bytes) -> Spread:
-    numbers = struct.unpack(f"<{len(data) // 4}I", data)
-    half = len(numbers) // 2
-    return dict(zip(numbers[:half], numbers[half:], strict=True))
+def _unanswered(wait: Wait) -> str:
+    return "abandoned" if wait.abandoned else "waiting" if wait.waiting else "left"
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,11 +16,13 @@ from config.settings import ServiceLevels
 from cti import rollups, waits
 from cti.tallies import Tally
 from reports import periods
+from reports.figures import Figure
 from reports.periods import Period
-from reports.queue import Counted
+from reports.queue import Sums, figures
 from reports.terms import Rules
 
-ByQueue = dict[str, Tally]
+ByQueue = dict[str, list[Tally]]
+"""A queue may have several tallies, of several days."""
 
 
 def tallies(
@@ -36,11 +38,7 @@ def tallies(
     starts = [to_us(piece.start) for piece in pieces]
 
     def put(at_us: int, name: str, tally: Tally) -> None:
-        held = found[bisect_right(starts, at_us) - 1]
-        if name in held:
-            held[name].add(tally)
-        else:
-            held[name] = tally
+        found[bisect_right(starts, at_us) - 1].setdefault(name, []).append(tally)
 
     days = periods.days(period, zone)
     fine = len(pieces) > len(days)
@@ -60,5 +58,20 @@ def rules(db: Session, levels: ServiceLevels) -> dict[str, Rules]:
     return {row.name: Rules.of(row, levels) for row in db.scalars(select(Queue).order_by(Queue.name))}
 
 
-def counted(of: ByQueue, rules: dict[str, Rules], levels: ServiceLevels) -> Counted:
-    return [(tally, rules.get(name) or Rules.of(None, levels)) for name, tally in of.items()]
+def sums(of: ByQueue, rules: dict[str, Rules], levels: ServiceLevels) -> Sums:
+    usual = Rules.of(None, levels)
+    return Sums.of([(tally, rules.get(name, usual)) for name, own in of.items() for tally in own])
+
+
+def told(
+    of: Sums,
+    names: Iterable[str],
+    rules: dict[str, Rules],
+    levels: ServiceLevels,
+    queue: str | None = None,
+    only: Iterable[str] | None = None,
+) -> list[Figure]:
+    """The figures of sums over these queues; where nobody called, they say the rules of those who could have."""
+    usual = Rules.of(None, levels)
+    own = {rules.get(name, usual) for name in names}
+    return figures(of, own or {r for name, r in rules.items() if queue in (None, name)}, levels, only)

@@ -2,18 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from operator import add
+from typing import Any
 
 from config.settings import ServiceLevels
-from cti.tallies import SECOND_US, Tally, rank, together
+from cti.tallies import SECOND_US, Spread, Tally, rank
 from cti.waits import Wait
 from reports.figures import Figure
-from reports.terms import Rules, Share, Sum, service_levels
+from reports.terms import OF_WAIT, Rules, Share, Sum, of_tally, service_levels
 
 Counted = Sequence[tuple[Tally, Rules]]
-"""Tallies with the rules they are measured by: one for each queue."""
+"""Tallies with the rules of their queue; of one queue there may be several, of several days."""
+
+
+@dataclass
+class Sums:
+    """Tallies added up as far as figures need it; of each form of service level apart, since queues may differ."""
+
+    by_form: dict[str, list[int]] = field(default_factory=dict)
+    answered: list[Spread] = field(default_factory=list)
+    longest_us: int = 0
+    wait_us: int = 0
+    talk_us: int = 0
+    hold_us: int = 0
+    wrap_us: int = 0
+
+    @classmethod
+    def of(cls, counted: Counted) -> Sums:
+        sums = cls()
+        for tally, rules in counted:
+            counts = of_tally(tally, rules)
+            held = sums.by_form.get(rules.form)
+            sums.by_form[rules.form] = [*counts] if held is None else [*map(add, held, counts)]
+            sums._take(tally, (tally.answered,))
+        return sums
+
+    @classmethod
+    def together(cls, parts: Iterable[Sums]) -> Sums:
+        sums = cls()
+        for part in parts:
+            for form, counts in part.by_form.items():
+                held = sums.by_form.get(form)
+                sums.by_form[form] = counts if held is None else [*map(add, held, counts)]
+            sums._take(part, part.answered)
+        return sums
+
+    def _take(self, other: Sums | Tally, answered: Iterable[Spread]) -> None:
+        self.answered += answered
+        self.longest_us = max(self.longest_us, other.longest_us)
+        self.wait_us += other.wait_us
+        self.talk_us += other.talk_us
+        self.hold_us += other.hold_us
+        self.wrap_us += other.wrap_us
+
+    @property
+    def counts(self) -> list[int]:
+        whole, *others = self.by_form.values()
+        for other in others:
+            whole = [*map(add, whole, other)]
+        return whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +79,25 @@ class Definition:
     version: int
     count: Sum | None = None
     shares: Mapping[str, Share] | None = None  # one, or by the queues' forms
-    seconds: Callable[[Tally], int] | None = None  # microseconds, shared out among ``count``
-    measure: Callable[[Tally], float | None] | None = None
+    seconds: Callable[[Sums], int] | None = None  # microseconds, shared out among ``count``
+    measure: Callable[[Sums], float | None] | None = None
 
-    def value(self, counted: Counted) -> float | None:
+    def value(self, sums: Sums, counts: Sequence[int]) -> float | None:
+        """``counts``: the sums' own, asked for once for all figures."""
         if self.measure is not None:
-            return self.measure(counted[0][0] if len(counted) == 1 else together(tally for tally, _ in counted))
+            return self.measure(sums)
         if self.shares is not None:
-            shares = [(self.share(rules), tally, rules) for tally, rules in counted]
-            under = sum(share.below.of_tally(tally, rules) for share, tally, rules in shares)
-            return sum(share.above.of_tally(tally, rules) for share, tally, rules in shares) / under if under else None
+            if "" in self.shares:
+                above, below = self.shares[""].above.of(counts), self.shares[""].below.of(counts)
+            else:
+                above = sum(self.shares[form].above.of(own) for form, own in sums.by_form.items())
+                below = sum(self.shares[form].below.of(own) for form, own in sums.by_form.items())
+            return above / below if below else None
         assert self.count is not None
-        count = sum(self.count.of_tally(tally, rules) for tally, rules in counted)
+        count = self.count.of(counts)
         if self.seconds is None:
             return count
-        return sum(self.seconds(tally) for tally, _ in counted) / SECOND_US / count if count else None
+        return self.seconds(sums) / SECOND_US / count if count else None
 
     def share(self, rules: Rules) -> Share:
         assert self.shares is not None
@@ -63,30 +117,37 @@ class Definition:
         assert self.count is not None
         return True if self.count.of_wait(wait, rules) > 0 else None
 
-    def figure(self, counted: Counted) -> Figure:
-        forms = {self.share(rules).said for _, rules in counted} if self.shares is not None else set()
-        if self.shares is not None and not forms:
-            forms = {share.said for share in self.shares.values()}
-        said = forms.pop() if len(forms) == 1 else ""
-        thresholds = [rules.thresholds for _, rules in counted]
+    def told(self, rules: Collection[Rules]) -> dict[str, Any]:
+        """What a figure says beside its value, for queues of these rules."""
+        forms = {self.share(own).said for own in rules} if self.shares is not None else set()
+        said = "" if len(forms) > 1 else next(iter(forms), "")
+        thresholds = [own.thresholds for own in rules]
         alike = thresholds[0] if thresholds and all(one == thresholds[0] for one in thresholds) else {}
-        return Figure(
-            name=self.name,
-            value=self.value(counted),
-            unit=self.unit,
-            zh=self.zh,
-            en=self.en,
-            formula_zh="：".join(filter(None, (said or ("各队列各按其定义" if forms else ""), self.says_zh))),
-            formula_en=": ".join(filter(None, (said or ("each queue by its own" if forms else ""), self.says_en))),
-            definition_version=self.version,
-            thresholds=alike,
-        )
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "zh": self.zh,
+            "en": self.en,
+            "formula_zh": "：".join(filter(None, (said or ("各队列各按其定义" if forms else ""), self.says_zh))),
+            "formula_en": ": ".join(filter(None, (said or ("each queue by its own" if forms else ""), self.says_en))),
+            "definition_version": self.version,
+            "thresholds": alike,
+        }
 
 
-def figures(counted: Counted, levels: ServiceLevels, names: Iterable[str] | None = None) -> list[Figure]:
-    """Every figure, in the order of a report, or those named."""
+def figures(
+    sums: Sums, rules: Iterable[Rules], levels: ServiceLevels, names: Iterable[str] | None = None
+) -> list[Figure]:
+    """Every figure, in the order of a report, or those named; ``rules``: of the queues that are in the sums."""
     known = definitions(levels)
-    return [known[name].figure(counted) for name in (known if names is None else names)]
+    told = _told(frozenset(rules), levels)
+    counts = sums.counts if sums.by_form else [0] * len(OF_WAIT)
+    return [Figure(value=known[name].value(sums, counts), **told[name]) for name in (known if names is None else names)]
+
+
+@lru_cache(maxsize=256)
+def _told(rules: frozenset[Rules], levels: ServiceLevels) -> dict[str, dict[str, Any]]:
+    return {name: definition.told(rules) for name, definition in definitions(levels).items()}
 
 
 def _count(name: str, zh: str, en: str, symbol: str, says_zh: str, says_en: str, version: int = 1) -> Definition:
@@ -121,7 +182,7 @@ def _mean(
     name: str,
     zh: str,
     en: str,
-    of: Callable[[Tally], int],
+    of: Callable[[Sums], int],
     among: str,
     says_zh: str,
     says_en: str,
@@ -149,7 +210,7 @@ def _percentile(percent: int) -> Definition:
         says_zh=f"{percent}% 已接听来话的等待不超过此值（最近秩，秒向上取整）",
         says_en=f"{percent} in 100 of the answered waited no longer (nearest rank, seconds rounded up)",
         version=2,
-        measure=lambda tally: rank(tally.answered, percent / 100),
+        measure=lambda sums: rank(sums.answered, percent / 100),
         count=Sum.read("A"),
     )
 
@@ -174,11 +235,11 @@ _LEVELS_SAY = {
 def definitions(levels: ServiceLevels) -> dict[str, Definition]:
     """All of them by name, in the order of a report."""
     forms = service_levels(levels)
-    handled: dict[str, Callable[[Tally], int]] = {
-        "aht": lambda tally: tally.talk_us + tally.hold_us + tally.wrap_us,
-        "talk": lambda tally: tally.talk_us,
-        "hold": lambda tally: tally.hold_us,
-        "acw": lambda tally: tally.wrap_us,
+    handled: dict[str, Callable[[Sums], int]] = {
+        "aht": lambda sums: sums.talk_us + sums.hold_us + sums.wrap_us,
+        "talk": lambda sums: sums.talk_us,
+        "hold": lambda sums: sums.hold_us,
+        "acw": lambda sums: sums.wrap_us,
     }
     over = ("A_over：全部结束的接听来话", "A_over: answered calls of which all of it is over")
     found = [
@@ -238,7 +299,7 @@ def definitions(levels: ServiceLevels) -> dict[str, Definition]:
             "asa",
             "平均应答速度",
             "Average speed of answer",
-            lambda tally: tally.wait_us,
+            lambda sums: sums.wait_us,
             "A",
             "已接听来话的排队时长（含振铃）之和 / A",
             "time in queue, ringing included, of the answered / A",
@@ -252,11 +313,7 @@ def definitions(levels: ServiceLevels) -> dict[str, Definition]:
             says_zh="所有进入队列者中的最长等待，含正在排队者",
             says_en="of all who joined, those still waiting included",
             version=1,
-            measure=lambda tally: (
-                tally.longest_us / SECOND_US
-                if any(map(len, (tally.answered, tally.abandoned, tally.left, tally.waiting)))
-                else None
-            ),
+            measure=lambda sums: sums.longest_us / SECOND_US if sums.by_form and sums.counts[0] else None,
             count=Sum.read("O"),
         ),
         _mean(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,11 +15,10 @@ from callcenter.errors import NotFound
 from config.settings import ServiceLevels
 from cti import rollups, waits
 from cti.rows import Call
-from cti.tallies import Tally
+from cti.tallies import tally
 from cti.waits import Wait
 from reports import agents, counts, periods, queue
 from reports.agents import AgentTime
-from reports.counts import ByQueue
 from reports.figures import Figure
 from reports.periods import Period
 from reports.terms import Rules
@@ -84,24 +83,26 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
     found = counts.tallies(db, zone, now, asked.period, pieces, asked.queue)
     mine = {name: own for name, own in rules.items() if asked.queue in (None, name)}
 
-    def figures(of: ByQueue, names: Sequence[str] | None = None) -> list[Figure]:
-        counted = counts.counted(of, rules, levels)
-        return queue.figures(counted or [(Tally(), own) for own in mine.values()], levels, names)
-
-    whole = figures(_together(found))
+    of_pieces = [counts.sums(of, rules, levels) for of in found]
+    called = {name for of in found for name in of}
+    whole = counts.told(queue.Sums.together(of_pieces), called, rules, levels, asked.queue)
     lines: list[Line] = []
     people: list[AgentTime] = []
     if step:
         lines = [
-            Line(period=piece, queue=asked.queue, figures=figures(of, LINE_FIGURES))
-            for piece, of in zip(pieces, found, strict=True)
+            Line(
+                period=piece,
+                queue=asked.queue,
+                figures=counts.told(sums, of, rules, levels, asked.queue, LINE_FIGURES),
+            )
+            for piece, of, sums in zip(pieces, found, of_pieces, strict=True)
             if piece.start <= now
         ]
     elif asked.by == "queue":
-        names = [*mine, *sorted(found[0].keys() - mine.keys())]  # those deleted since at the end
-        for name in names:
-            own = [(found[0].get(name, Tally()), rules.get(name) or Rules.of(None, levels))]
-            lines.append(Line(period=asked.period, queue=name, figures=queue.figures(own, levels, LINE_FIGURES)))
+        for name in [*mine, *sorted(called - mine.keys())]:  # those deleted since at the end
+            sums = counts.sums({name: found[0].get(name, [])}, rules, levels)
+            figures = counts.told(sums, [name], rules, levels, name, LINE_FIGURES)
+            lines.append(Line(period=asked.period, queue=name, figures=figures))
     else:
         people = agents.times(db, asked.period, now, zone)
     everybody = agents.everybody(people) if people else None
@@ -128,25 +129,13 @@ def figure(
     """One figure of whole days or of a part of one; NotFound if nobody defined it."""
     if name not in queue.definitions(levels):
         raise NotFound(f"figure {name}")
-    found: dict[str, Tally] = {}
     if piece.length >= periods.ONE or piece == periods.today(piece.start, zone):
         (found,) = counts.tallies(db, zone, now, piece, [piece], queue_name)
     else:
-        for wait in waits.between(db, piece.start, piece.end, now, queue_name):
-            found.setdefault(wait.queue, Tally()).count(wait)
+        joined = waits.between(db, piece.start, piece.end, now, queue_name)
+        found = {name: [tally(wait for wait in joined if wait.queue == name)] for name in {w.queue for w in joined}}
     rules = counts.rules(db, levels)
-    quiet = [(Tally(), own) for own_name, own in rules.items() if queue_name in (None, own_name)]
-    return queue.figures(counts.counted(found, rules, levels) or quiet, levels, [name])[0]
-
-
-def _together(found: Sequence[ByQueue]) -> ByQueue:
-    if len(found) == 1:
-        return found[0]
-    whole: ByQueue = {}
-    for of in found:
-        for name, tally in of.items():
-            whole.setdefault(name, Tally()).add(tally)
-    return whole
+    return counts.told(counts.sums(found, rules, levels), found, rules, levels, queue_name, [name])[0]
 
 
 def behind(

@@ -7,12 +7,12 @@ within less than s seconds. O = A + B + F + W. A formula is written in them once
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from config.queues import Queue
 from config.settings import ServiceLevels
-from cti.tallies import Tally, below, half_seconds, up_to
+from cti.tallies import Tally, half_seconds
 from cti.waits import Wait
 
 FORMS = ("sl1", "sl2", "sl3", "sl4", "sl5", "sl6", "sl7", "sl8")
@@ -46,12 +46,6 @@ class Rules:
         return {"T": self.target_s, "s": self.short_s, "c": self.counted_s}
 
 
-@dataclass(frozen=True)
-class Term:
-    of_wait: Callable[[Wait, Rules], int]
-    of_tally: Callable[[Tally, Rules], int]
-
-
 def _in_time(wait: Wait, rules: Rules) -> bool:
     return half_seconds(wait.wait_us) <= 2 * rules.target_s
 
@@ -60,32 +54,55 @@ def _sooner(wait: Wait, seconds: int) -> bool:
     return half_seconds(wait.wait_us) < 2 * seconds
 
 
-def _all(tally: Tally) -> int:
-    return sum(sum(s.values()) for s in (tally.answered, tally.abandoned, tally.left, tally.waiting))
-
-
-TERMS: dict[str, Term] = {
-    "O": Term(lambda w, r: 1, lambda t, r: _all(t)),
-    "A": Term(lambda w, r: w.answered, lambda t, r: sum(t.answered.values())),
-    "A_T": Term(lambda w, r: w.answered and _in_time(w, r), lambda t, r: up_to(t.answered, r.target_s)),
-    "A_late": Term(
-        lambda w, r: w.answered and not _in_time(w, r),
-        lambda t, r: sum(t.answered.values()) - up_to(t.answered, r.target_s),
-    ),
-    "B": Term(lambda w, r: w.abandoned, lambda t, r: sum(t.abandoned.values())),
-    "B_T": Term(lambda w, r: w.abandoned and _in_time(w, r), lambda t, r: up_to(t.abandoned, r.target_s)),
-    "B_s": Term(lambda w, r: w.abandoned and _sooner(w, r.short_s), lambda t, r: below(t.abandoned, r.short_s)),
-    "B_c": Term(lambda w, r: w.abandoned and _sooner(w, r.counted_s), lambda t, r: below(t.abandoned, r.counted_s)),
-    "F": Term(lambda w, r: w.left, lambda t, r: sum(t.left.values())),
-    "F_T": Term(lambda w, r: w.left and _in_time(w, r), lambda t, r: up_to(t.left, r.target_s)),
-    "F_time": Term(lambda w, r: w.outcome == "timeout", lambda t, r: t.timeouts),
-    "W": Term(lambda w, r: w.waiting, lambda t, r: sum(t.waiting.values())),
-    "W_T": Term(lambda w, r: w.waiting and _in_time(w, r), lambda t, r: up_to(t.waiting, r.target_s)),
-    "A_over": Term(lambda w, r: w.answered and w.over, lambda t, r: t.over),
-    "X": Term(lambda w, r: w.transferred, lambda t, r: t.transferred),
-    "R_taken": Term(lambda w, r: w.taken, lambda t, r: t.taken),
-    "R_missed": Term(lambda w, r: w.missed, lambda t, r: t.missed),
+OF_WAIT: dict[str, Callable[[Wait, Rules], int]] = {
+    "O": lambda w, r: 1,
+    "A": lambda w, r: w.answered,
+    "A_T": lambda w, r: w.answered and _in_time(w, r),
+    "A_late": lambda w, r: w.answered and not _in_time(w, r),
+    "B": lambda w, r: w.abandoned,
+    "B_T": lambda w, r: w.abandoned and _in_time(w, r),
+    "B_s": lambda w, r: w.abandoned and _sooner(w, r.short_s),
+    "B_c": lambda w, r: w.abandoned and _sooner(w, r.counted_s),
+    "F": lambda w, r: w.left,
+    "F_T": lambda w, r: w.left and _in_time(w, r),
+    "F_time": lambda w, r: w.outcome == "timeout",
+    "W": lambda w, r: w.waiting,
+    "W_T": lambda w, r: w.waiting and _in_time(w, r),
+    "A_over": lambda w, r: w.answered and w.over,
+    "X": lambda w, r: w.transferred,
+    "R_taken": lambda w, r: w.taken,
+    "R_missed": lambda w, r: w.missed,
 }
+
+
+def of_tally(tally: Tally, rules: Rules) -> tuple[int, ...]:
+    """The same of many waits at once, in the same order."""
+    within = rules.target_s
+    answered, abandoned, left, waiting = tally.answered, tally.abandoned, tally.left, tally.waiting
+    a, b, f, w = answered.total, abandoned.total, left.total, waiting.total
+    a_t = answered.up_to(within) if a else 0
+    return (
+        a + b + f + w,
+        a,
+        a_t,
+        a - a_t,
+        b,
+        abandoned.up_to(within) if b else 0,
+        abandoned.below(rules.short_s) if b else 0,
+        abandoned.below(rules.counted_s) if b else 0,
+        f,
+        left.up_to(within) if f else 0,
+        tally.timeouts,
+        w,
+        waiting.up_to(within) if w else 0,
+        tally.over,
+        tally.transferred,
+        tally.taken,
+        tally.missed,
+    )
+
+
+_PLACES = {symbol: place for place, symbol in enumerate(OF_WAIT)}
 
 
 @dataclass(frozen=True)
@@ -93,19 +110,20 @@ class Sum:
     """Terms added and taken away, as ``O − B_s − W_T`` says it."""
 
     said: str
-    terms: tuple[tuple[int, Term], ...]
+    terms: tuple[tuple[int, str], ...]
 
     @classmethod
     def read(cls, said: str) -> Sum:
-        """KeyError for a symbol nobody defined."""
         parts = re.findall(r"([+−]?)\s*([A-Z]\w*)", said)
-        return cls(said, tuple((-1 if sign == "−" else 1, TERMS[name]) for sign, name in parts))
+        assert all(name in _PLACES for _, name in parts), said
+        return cls(said, tuple((-1 if sign == "−" else 1, name) for sign, name in parts))
 
     def of_wait(self, wait: Wait, rules: Rules) -> int:
-        return sum(sign * term.of_wait(wait, rules) for sign, term in self.terms)
+        return sum(sign * OF_WAIT[name](wait, rules) for sign, name in self.terms)
 
-    def of_tally(self, tally: Tally, rules: Rules) -> int:
-        return sum(sign * term.of_tally(tally, rules) for sign, term in self.terms)
+    def of(self, counts: Sequence[int]) -> int:
+        """Of what ``of_tally`` counted, or the sum of several such."""
+        return sum(sign * counts[_PLACES[name]] for sign, name in self.terms)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from config.settings import ServiceLevels
 from cti.rows import Call
-from cti.tallies import Tally
 from cti.waits import Wait
-from reports import agents, counts, periods, queue, report
+from reports import agents, counts, periods, report
 from reports.agents import AgentTime
 from reports.counts import ByQueue
 from reports.figures import Figure
@@ -34,11 +33,11 @@ def by_queue(db: Session, zone: ZoneInfo, now: datetime, levels: ServiceLevels =
     day = periods.today(now, zone)
     (found,) = counts.tallies(db, zone, now, day, [day])
     rules = counts.rules(db, levels)
-    names = [*rules, *sorted(found.keys() - rules.keys())]  # those deleted since at the end
-    return {
-        name: queue.figures([(found.get(name, Tally()), rules.get(name) or Rules.of(None, levels))], levels)
-        for name in names
-    }
+    told = {}
+    for name in [*rules, *sorted(found.keys() - rules.keys())]:  # those deleted since at the end
+        sums = counts.sums({name: found.get(name, [])}, rules, levels)
+        told[name] = counts.told(sums, [name], rules, levels)
+    return told
 
 
 def by_half_hour(
@@ -74,6 +73,4 @@ def calls_behind(
 
 
 def _figures(of: ByQueue, rules: dict[str, Rules], name: str | None, levels: ServiceLevels) -> list[Figure]:
-    counted = counts.counted(of, rules, levels)
-    quiet = [(Tally(), own) for queue_name, own in rules.items() if name in (None, queue_name)]
-    return queue.figures(counted or quiet, levels)
+    return counts.told(counts.sums(of, rules, levels), of, rules, levels, name)

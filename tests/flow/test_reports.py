@@ -13,11 +13,11 @@ from callcenter.database import to_us
 from callcenter.errors import NotFound
 from config import people, queues
 from cti.rows import Call, Offer, Segment, Spell
-from cti.tallies import packed, rank, tally, together, unpacked
+from cti.tallies import Spread, rank, tally
 from cti.waits import Wait
 from reports import queue, today
 from reports.report import LEVELS
-from reports.terms import Rules
+from reports.terms import OF_WAIT, Rules, of_tally
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # of the 22nd in Shanghai
@@ -337,13 +337,14 @@ WAITS = st.lists(
 RULES = {"repair": Rules(target_s=20, short_s=5, counted_s=3), "rescue": Rules(target_s=10, short_s=5, form="sl2")}
 
 
-def counted(rows):
-    return [(tally(row for row in rows if row.queue == name), rules) for name, rules in RULES.items()]
+def told_of(rows):
+    tallies = [(tally(row for row in rows if row.queue == name), rules) for name, rules in RULES.items()]
+    return values(queue.figures(queue.Sums.of(tallies), RULES.values(), LEVELS))
 
 
 @given(WAITS)
 def test_who_was_offered_was_answered_abandoned_left_or_waits(rows):
-    told = values(queue.figures(counted(rows), LEVELS))
+    told = told_of(rows)
     assert told["offered"] == len(rows)
     assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"]
     assert told["short_abandons"] <= told["abandoned"]
@@ -359,7 +360,7 @@ def test_who_was_offered_was_answered_abandoned_left_or_waits(rows):
 
 @given(WAITS)
 def test_the_calls_behind_a_figure_are_as_many_as_it_says(rows):
-    told = values(queue.figures(counted(rows), LEVELS))
+    told = told_of(rows)
     for name, definition in queue.DEFINITIONS.items():
         parts = [definition.behind(row, RULES[row.queue]) for row in rows]
         if definition.unit == "calls":
@@ -373,11 +374,22 @@ def test_the_calls_behind_a_figure_are_as_many_as_it_says(rows):
             )
 
 
+@given(WAITS)
+def test_a_tally_counts_what_its_waits_count_one_by_one(rows):
+    rules = RULES["repair"]
+    one_by_one = tuple(sum(count(row, rules) for row in rows) for count in OF_WAIT.values())
+    assert of_tally(tally(rows), rules) == one_by_one
+
+
 @given(WAITS, WAITS)
-def test_two_tallies_are_the_tally_of_all_and_survive_being_packed(one, other):
-    assert together([tally(one), tally(other)]) == tally([*one, *other])
-    for spread in (tally(one).answered, tally(other).left):
-        assert unpacked(packed(spread)) == spread
+def test_figures_of_two_days_are_those_of_both_together(one, other):
+    rules = RULES["repair"]
+    parts = [queue.Sums.of([(tally(rows), rules)]) for rows in (one, other)]
+    whole = queue.Sums.of([(tally([*one, *other]), rules)])
+    together = queue.figures(queue.Sums.together(parts), [rules], LEVELS)
+    assert values(together) == values(queue.figures(whole, [rules], LEVELS))
+    spread = tally(one).answered
+    assert Spread.unpacked(spread.packed()) == spread
 
 
 @pytest.mark.parametrize(
@@ -395,4 +407,4 @@ def test_percentiles_are_values_that_occurred(ranked, share, value):
     spread = tally(
         Wait(call_id="", queue="", joined_us=0, wait_us=second * 1_000_000, outcome="answered") for second in ranked
     )
-    assert rank(spread.answered, share) == value
+    assert rank([spread.answered], share) == value
