@@ -6,7 +6,7 @@ Pure over rows and facts, which ``reports.material`` reads. Nothing is guessed: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,22 +187,30 @@ def _lanes(material: Material, shown_ms: int, now: datetime) -> list[Lane]:
     ]
     for queue in dict.fromkeys(one.queue for one in material.segments if one.kind == "queue" and one.queue):
         waits = [one for one in material.segments if one.kind == "queue" and one.queue == queue]
-        rings = [offer for offer in material.offers if offer.queue == queue]
-        drawn = [stretch("waiting", one.started_at, one.ended_at) for one in waits]
-        drawn += [stretch("ringing", offer.rung_at, offer.ended_at) for offer in rings]
-        found.append(Lane(of="queue", name=queue, stretches=drawn))
+        waiting = [stretch("waiting", one.started_at, one.ended_at) for one in waits]
+        rings = [stretch("ringing", one.rung_at, one.ended_at) for one in material.offers if one.queue == queue]
+        found.append(Lane(of="queue", name=queue, stretches=_laid_over(waiting, rings)))
     for agent in material.involved:
-        drawn = [
+        seen = [
             stretch(_seen(spell, call.call_id), spell.started_at, spell.ended_at)
             for spell in material.spells.get(agent, ())
         ]
-        drawn += [
-            stretch("hold", one.started_at, one.ended_at)
-            for one in material.segments
-            if one.kind == "hold" and one.agent == agent
-        ]
-        found.append(Lane(of="agent", name=agent, stretches=[one for one in drawn if one.from_ms < one.to_ms]))
+        held = [one for one in material.segments if one.kind == "hold" and one.agent == agent]
+        holds = [stretch("hold", one.started_at, one.ended_at) for one in held]
+        found.append(Lane(of="agent", name=agent, stretches=_laid_over(seen, holds)))
     return found
+
+
+def _laid_over(under: Sequence[Stretch], over: Sequence[Stretch]) -> list[Stretch]:
+    """One row without overlaps: what lies over takes its place from what is under it, and the rest is left standing."""
+    left = list(under)
+    for top in over:
+        parts = []
+        for one in left:
+            parts.append(replace(one, to_ms=min(one.to_ms, top.from_ms)))
+            parts.append(replace(one, from_ms=max(one.from_ms, top.to_ms)))
+        left = [*(one for one in parts if one.from_ms < one.to_ms), top]
+    return sorted((one for one in left if one.from_ms < one.to_ms), key=lambda one: one.from_ms)
 
 
 def _seen(spell: Spell, call_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -296,8 +297,8 @@ def test_lanes_show_the_caller_his_queue_and_each_agent_he_met():
         ("caller", ""), ("queue", "repair"), ("agent", "1009"), ("agent", "1001")
     ]  # fmt: skip
     assert kinds(found, "") == ["arrival", "menu", "queue", "talk", "hold", "talk"]
-    assert kinds(found, "repair") == ["waiting", "ringing", "ringing"]
-    assert kinds(found, WANG) == ["idle", "ringing", "talking", "wrap_up", "hold"], "the hold lies over the talk"
+    assert kinds(found, "repair") == ["waiting", "ringing", "waiting", "ringing"]
+    assert kinds(found, WANG) == ["idle", "ringing", "talking", "hold", "talking", "wrap_up"]
 
 
 def test_the_wrap_up_stands_behind_the_call_but_takes_a_quarter_more_at_most():
@@ -305,6 +306,13 @@ def test_the_wrap_up_stands_behind_the_call_but_takes_a_quarter_more_at_most():
     assert found.shown_ms == found.length_ms * 5 // 4
     assert "wrap_up" in kinds(found, WANG)
     assert all(0 <= s.from_ms <= s.to_ms <= found.shown_ms for lane in found.lanes for s in lane.stretches)
+
+
+def test_no_lane_shows_two_states_at_once():
+    said = at_work(WANG, LI).arrives().joins().rings(WANG, f"{CALL}-2").rings(LI, f"{CALL}-3", after=0.01)
+    found = replayed(said.answers(LI, f"{CALL}-3").holds(f"{CALL}-3").resumes(f"{CALL}-3").ends())
+    for lane in found.lanes:
+        assert all(one.to_ms <= then.from_ms for one, then in pairwise(lane.stretches)), lane
 
 
 def test_a_call_that_lives_reaches_up_to_now():

@@ -106,5 +106,10 @@ list?.addEventListener("keydown", (event) => {
   event.preventDefault();
   next?.button.focus();
 });
+const fill = () => { // down to the edge of the window, so that sound, lanes and steps are seen together
+  if (list) list.style.maxHeight = `${Math.max(220, innerHeight - (list.getBoundingClientRect().top + scrollY) - 17)}px`;
+};
+addEventListener("resize", fill);
+fill();
 $("#every").addEventListener("change", () => show(now_ms));
 show(0);
