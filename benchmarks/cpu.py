@@ -33,7 +33,7 @@ from cti.projection import record
 from cti.rows import Agent, Call
 from tests.centre import ROOT
 from tests.ports import free_port, free_udp_range
-from tests.sipp import Sipp
+from tests.sipp import FarEnd, Sipp
 from tests.waiting import wait_until
 
 ROUNDS = 3
@@ -113,9 +113,8 @@ class Place:
         caller = {"did": "4008", "number": "13800138000", "name": "王小明", "contact": "caller", "password": ""}
         hold = {"keys": "", "keys_after_ms": 0, "hold_ms": LASTS_S * 1000}
         lasts_s = LASTS_S + CALLS * EVERY_MS // 1000 + 60
-        phone = {"answer_ms": 200, "refuse_with": 0}
         with (
-            Sipp(folder / "phones", "phone", self.phone, "", calls=2 * CALLS, seconds=lasts_s, **phone),
+            FarEnd(folder / "phones", self.phone, calls=2 * CALLS, seconds=lasts_s),
             Sipp(folder / "callers", "caller", at, rate, calls=CALLS, seconds=lasts_s, **caller, **hold) as callers,
         ):
             callers.wait_over(lasts_s)
