@@ -62,14 +62,20 @@ class Spread(NamedTuple):
 
 def rank(spreads: Sequence[Spread], share: float) -> int | None:
     """The nearest-rank percentile of all of them, in whole seconds, rounded up; None where nobody waited."""
-    total = sum(spread.total for spread in spreads)
-    if not total:
+    some = [spread for spread in spreads if spread.lengths]
+    if not some:
         return None
+    total = sum(sums[-1] for _, sums in some)
     wanted = max(1, -(-round(share * 1_000_000) * total // 1_000_000))
-    low, high = 0, (max(spread.lengths[-1] for spread in spreads if spread.lengths) + 1) // 2
+    low, high = 0, (max(lengths[-1] for lengths, _ in some) + 1) // 2
     while low < high:  # the least number of seconds that so many did not wait longer than
         middle = (low + high) // 2
-        if sum(spread.up_to(middle) for spread in spreads) >= wanted:
+        reached = 0
+        for lengths, sums in some:
+            at = bisect_right(lengths, 2 * middle)
+            if at:
+                reached += sums[at - 1]
+        if reached >= wanted:
             high = middle
         else:
             low = middle + 1

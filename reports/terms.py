@@ -111,19 +111,24 @@ class Sum:
 
     said: str
     terms: tuple[tuple[int, str], ...]
+    places: tuple[tuple[int, int], ...]  # the same, by where of_tally has them
 
     @classmethod
     def read(cls, said: str) -> Sum:
         parts = re.findall(r"([+−]?)\s*([A-Z]\w*)", said)
         assert all(name in _PLACES for _, name in parts), said
-        return cls(said, tuple((-1 if sign == "−" else 1, name) for sign, name in parts))
+        terms = tuple((-1 if sign == "−" else 1, name) for sign, name in parts)
+        return cls(said, terms, tuple((sign, _PLACES[name]) for sign, name in terms))
 
     def of_wait(self, wait: Wait, rules: Rules) -> int:
         return sum(sign * OF_WAIT[name](wait, rules) for sign, name in self.terms)
 
     def of(self, counts: Sequence[int]) -> int:
         """Of what ``of_tally`` counted, or the sum of several such."""
-        return sum(sign * counts[_PLACES[name]] for sign, name in self.terms)
+        found = 0
+        for sign, place in self.places:
+            found += sign * counts[place]
+        return found
 
 
 @dataclass(frozen=True)
