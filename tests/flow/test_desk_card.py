@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from agent_desktop import card as cards
 from agent_desktop.card_lines import Card
@@ -15,6 +15,7 @@ from config.settings import Settings
 from tests.told import Caller
 from ticketing import customers, demo, engines, tickets
 
+CARD_SELECTS = 12  # who asks and what call it is included; benchmarks/card.py measures the time
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 
@@ -183,15 +184,13 @@ def test_a_colleagues_call_is_not_shown(desk, li):
     assert desk.client("wangfang").get("/desk/card/tel-1.999").status_code == 404
 
 
-def test_the_card_is_ready_within_20_ms_in_a_year_of_calls(desk, tmp_path):
+def test_a_card_in_a_year_of_calls_asks_the_database_a_dozen_times_at_most(desk, tmp_path):
     with desk.database.write() as db:
         demo.fill(db, Settings(home=tmp_path), now())
     caller = Caller(desk.database, desk.bus, "13800138000", serial="102938").rings()
     client = desk.client("wangfang")
-    taken_ms = []
-    for _ in range(30):
-        began = time.perf_counter()
-        assert client.get(f"/desk/card/{caller.call_id}").status_code == 200
-        taken_ms.append((time.perf_counter() - began) * 1000)
-    # With the whole HTTP stack of the test client; the fastest third is what a machine gives that has other work too.
-    assert sorted(taken_ms)[9] < 20, sorted(taken_ms)
+    asked: list[str] = []
+    event.listen(desk.database.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    assert client.get(f"/desk/card/{caller.call_id}").status_code == 200
+    selects = [statement for statement in asked if statement.startswith("SELECT")]
+    assert len(selects) <= CARD_SELECTS, "\n\n".join(selects)
