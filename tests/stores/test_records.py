@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 
 from callcenter.database import Base, Database
 from config import people
 from config.people import TooManyAttempts, User, WrongLogin
 from config.settings import Settings
-from cti import projection
+from cti import projection, rollups
 from cti.demo import fill_calls
-from cti.rows import Call
-from reports import today
+from cti.rows import Call, Segment
+from reports import keep, periods, report, today
+from tests.facts import Told
 from tests.stores.postgresql import cluster
 from ticketing import customers, demo, engines, search, tickets
 from ticketing.rows import Ticket
@@ -87,6 +88,47 @@ def test_figures_add_up_and_lead_to_their_calls(database):
         assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"] > 0
         assert len(today.calls_behind(db, zone, last, "answered")) == told["answered"]
         assert sum(one.answered for one in today.by_agent(db, zone, last)) >= told["answered"]
+
+
+def test_kept_days_say_the_same_as_the_calls(database):
+    zone = Settings().centre.zone
+    period = periods.span(date(2026, 10, 1), date(2026, 10, 31), zone)
+
+    def told():
+        with database.read() as db:
+            return [report.report(db, zone, NOW, report.Asked(period=period, by=by)) for by in report.BY]
+
+    raw = told()
+    assert keep.keep_days(database, zone, NOW) > 300
+    with database.read() as db:
+        assert len(rollups.tallies(db, period.start, period.end, zone).days) == 31
+        assert len(rollups.agent_tallies(db, period.start, period.end, zone)[0]) == 31
+    for was, now in zip(raw, told(), strict=True):
+        assert now.figures == was.figures
+        assert now.lines == was.lines
+        assert [(one.extension, one.tally) for one in now.agents] == [(one.extension, one.tally) for one in was.agents]
+
+
+def test_a_fact_that_is_being_written_while_its_day_is_counted_is_not_lost(database):
+    """The one who counts waits for the one who has doubted the day."""
+    zone = Settings().centre.zone
+    late = Told("tel-1700000000.5", at=datetime(2026, 9, 15, 3, tzinfo=UTC)).arrives().joins().abandons().ends()
+    day = periods.span(date(2026, 9, 15), date(2026, 9, 15), zone)
+    keep.keep_days(database, zone, NOW)
+    with database.write() as db:
+        db.execute(delete(rollups.KeptDay).where(rollups.KeptDay.starts_at == day.start))
+    with ThreadPoolExecutor(1) as other:
+        with database.write() as db:
+            projection.record(db, late.facts, "queue_log")  # doubted, not yet committed
+            counting = other.submit(keep.keep_days, database, zone, NOW)
+            with pytest.raises(TimeoutError):
+                counting.result(0.5)
+        assert counting.result(20) == 1
+    with database.read() as db:
+        told = {f.name: f.value for f in report.report(db, zone, NOW, report.Asked(period=day)).figures}
+        assert day.start in rollups.tallies(db, day.start, day.end, zone).days
+        joined = select(func.count()).select_from(Segment).where(Segment.kind == "queue")
+        assert told["offered"] == db.scalar(joined.where(Segment.started_at >= day.start, Segment.started_at < day.end))
 
 
 def test_many_who_open_at_once_get_each_a_number_of_their_own(database):
