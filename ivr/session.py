@@ -122,6 +122,7 @@ class Session:
         told = [f"{name}: {re.sub(r'[^0-9A-Za-z_*#-]', '', value)}" for name, value in fields.items()]
         try:
             await self._agi.run("UserEvent", ",".join([event, *told]))
+            await self._agi.run("NoOp", event)  # the switch's log keeps only the first of several UserEvents in a row
         except CommandRefused as fault:
             log.warning("%s", fault)
 

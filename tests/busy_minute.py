@@ -28,6 +28,8 @@ from config.queues import Did
 from cti.intake import Intake
 from cti.projection import record
 from cti.rows import Agent, Call, Leg
+from ivr import prompts
+from tests.sipp import Caller
 from tests.switch.conftest import AGENTS, Switch
 
 FOLDER = Path(__file__).parent / "data" / "busy_minute"
@@ -62,6 +64,7 @@ class Minute:
 
     def __init__(self, switch: Switch, database: Database, intake: Intake, bus: LocalBus, people: ExitStack) -> None:
         self.switch, self.database, self.intake, self.bus, self.people = switch, database, intake, bus, people
+        self.callers: list[Caller] = []
 
     async def choose(self, agent: str, status: str, reason: str = "") -> None:
         self._say(StatusChosen(at=now(), agent=agent, status=status, reason=reason, by=f"agent{agent}"))
@@ -106,7 +109,7 @@ class Minute:
             await asyncio.sleep(0.2)
 
     def caller(self, **more: Any) -> None:
-        self.people.enter_context(self.switch.caller(**more))
+        self.callers.append(self.people.enter_context(self.switch.caller(**more)))
 
     def channel_of(self, extension: str) -> str:
         with self.database.read() as db:
@@ -116,34 +119,40 @@ class Minute:
 
     async def pass_(self) -> None:
         """The timetable."""
-        phones = {"1001": {"answer_ms": 300}, "1002": {"answer_ms": 900}, "1003": {"answer_ms": 1500}}
+        phones: dict[str, dict[str, Any]] = {
+            "1001": {"answer_ms": 300},
+            "1002": {"answer_ms": 900},
+            "1003": {"answer_ms": None},
+        }
         desks = {e: self.people.enter_context(self.switch.desk(e, **phones[e])) for e in DESKS}
         for extension in DESKS:
             await self.choose(extension, "available")
         await asyncio.sleep(3)
-        self.caller(calls=2, hold_s=2, keys="", number="13800000001")  # leave in the menu
-        self.caller(calls=9, per_s=2, hold_s=10, keys="1", number="13800000002", name='王|小明,"')
-        self.caller(calls=8, per_s=1, hold_s=18, keys="1", number="13800000003", name="李静")
+        self.caller(calls=3, hold_s=2, keys="", number="13800000001")  # leave in the menu
+        self.caller(calls=10, per_s=1.5, hold_s=24, keys="1", number="13800000002", name="赵海涛")
+        self.caller(calls=9, per_s=1.5, hold_s=30, keys="1", number="13800000003", name="李静")
         self.caller(calls=6, per_s=1, hold_s=25, keys="4", number="13800000004")  # a queue whose time is over soon
-        self.caller(calls=4, per_s=0.5, hold_s=40, keys="1", number="anonymous", name="")
+        self.caller(calls=6, per_s=1, hold_s=45, keys="1", number="anonymous", name="")
         await self.until(lambda: self.talks("1001"), what="1001 talks")
         await asyncio.sleep(2)
         await self.choose("1001", "on_break", "lunch")  # in mid-call
         await self.until(lambda: self.talks("1002"), what="1002 talks")
-        await self._blind_transfer("1002", "1003")
+        await self._blind_transfer("1002", "1001")
         await asyncio.sleep(6)
         await self.choose("1001", "available")
-        self.caller(calls=6, per_s=1, hold_s=12, keys="0", number="13800000005", name="赵海涛")
+        self.caller(calls=12, per_s=2, hold_s=16, keys="0", number="13800000005", name="赵海涛")
         await asyncio.sleep(3)
-        desks["1003"].stop()  # his phone rings on and nobody takes it
-        self.people.enter_context(self.switch.desk("1003", answer_ms=None))
+        desks["1003"].stop()  # whose phone rang on and nobody took it
+        self.people.enter_context(self.switch.desk("1003", answer_ms=1500))
         await asyncio.sleep(8)
         await self.until(lambda: self.talks("1002"), what="1002 talks")
         await self.choose("1002", "offline")  # in mid-call
-        self.caller(calls=5, per_s=1, hold_s=8, keys="1", number="13800000006")
+        self.caller(calls=5, per_s=1, hold_s=12, keys="1", number="13800000006")
         await asyncio.sleep(8)
         await self.choose("1002", "available")
         await self.until(lambda: not self.switch.channels(), 90, "every caller is gone")
+        for caller in self.callers:
+            caller.wait_over(10)
 
     async def _blind_transfer(self, frm: str, to: str) -> None:
         try:
@@ -171,9 +180,9 @@ async def pass_(switch: Switch) -> None:
 
 def set_up(switch: Switch) -> None:
     with switch.database.write() as db:
-        db.get_one(Did, "4008").flow = "service"
-        if db.get(queues.Queue, "follow-up") is None:
-            db.add(queues.Queue(name="follow-up", title_zh="回访", title_en="Follow-up", ring_s=5, max_wait_s=4))
+        assert db.get_one(Did, "4008").flow == "main"
+        if db.get(queues.Queue, "follow_up") is None:
+            db.add(queues.Queue(name="follow_up", title_zh="回访", title_en="Follow-up", ring_s=5, max_wait_s=4))
         for queue in ("inquiry", "repair"):
             for extension in DESKS:
                 queues.set_member(db, queue, extension)
@@ -199,10 +208,12 @@ def _ours(database: Database) -> bytes:
 
 
 def main(folder: Path = FOLDER) -> None:
-    from tests.switch.test_ivr import Ivr
+    from tests.switch.test_ivr import Ivr, _lay_out
 
     switch = Switch()
     try:
+        _lay_out(switch.home)
+        assert prompts.make(switch.settings).problems == []
         set_up(switch)
         switch.start()
         ivr = Ivr(switch)
@@ -213,7 +224,7 @@ def main(folder: Path = FOLDER) -> None:
             tap.close()
             ivr.process.terminate()
             ivr.process.wait(10)
-            keep(switch, bytes(tap.heard), folder)
+        keep(switch, bytes(tap.heard), folder)
         with switch.database.read() as db:
             for call in db.scalars(select(Call).order_by(Call.started_at)):
                 print(call.call_id, call.outcome, call.queue, call.agent, call.wait_ms, call.talk_ms)  # noqa: T201

@@ -6,6 +6,7 @@ Our side is the process of production, ``callcenter cti``, on a link that can be
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from callcenter.events import StatusChosen
 from config import queues
 from cti.projection import record
 from cti.rows import Agent, Call, Leg, Offer, Segment, SwitchRow
-from reports import reconcile
+from recordings import catalogue
+from reports import nightly, reconcile
 from tests.fault_proxy import FaultProxy
 from tests.switch.conftest import Switch
 from tests.waiting import wait_until
@@ -103,7 +105,7 @@ class Ours:
         wait_until(lambda: self.states() == [], 10, f"every call is over; {self.states()}")
         with self.database.read() as db:
             local = now().astimezone(self.switch.settings.centre.zone).date()
-            return reconcile.of_day(db, self.switch.settings, local, now() + reconcile.FRESH * 2)
+            return nightly.of_day(db, self.switch.settings, local, now() + reconcile.FRESH * 2)
 
     def whole(self) -> None:
         """Nothing lost, nothing doubled, every call with one end and its time without gaps."""
@@ -196,6 +198,53 @@ def test_single_bytes_and_delays_tell_the_same(ours):
         people.enter_context(ours.switch.caller(hold_s=2, number="13800000002"))
         wait_until(lambda: len(ours.calls()) == 2 and not ours.states(), 20, "both are over")
     ours.whole()
+
+
+def test_we_are_killed_again_and_again_at_any_moment(ours):
+    """Ten deaths at moments nobody chose, while calls come, ring, are answered and end."""
+    luck = random.Random(20261122)
+    with ExitStack() as people:
+        people.enter_context(ours.switch.desk("1001", answer_ms=300))
+        people.enter_context(ours.switch.desk("1002", answer_ms=900))
+        for number in range(4):
+            more = {"calls": 6, "per_s": 0.5, "number": f"1380000000{number}", "host": "127.0.0.2"}
+            people.enter_context(ours.switch.caller(hold_s=2 + 1.7 * number, **more))
+        for _ in range(10):
+            moment = time.monotonic() + luck.uniform(0.05, 1.2)
+            wait_until(lambda until=moment: time.monotonic() > until, 5)
+            ours.kill()
+            ours.start()
+            wait_until(ours.watched, 20, "the switch is watched")
+        wait_until(lambda: not ours.switch.channels(), 60, "every caller is gone")
+    ours.whole()
+    assert len(ours.calls()) == 24
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give Asterisk a small disk")
+def test_a_full_disk_cuts_a_recording_and_its_length_tells(ours):
+    settings = ours.switch.settings
+    folder = settings.recordings
+    status = folder.stat()
+    give = f"size=200k,mode=0777,uid={status.st_uid},gid={status.st_gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", give, "tmpfs", str(folder)], check=True)
+    try:
+        with ExitStack() as people:
+            people.enter_context(ours.switch.desk("1001", answer_ms=300))
+            people.enter_context(ours.switch.caller(hold_s=14, number="13800000001"))
+            wait_until(lambda: [call.state for call in ours.calls()] == ["ended"], 40, "the call lived on to its end")
+        (call,) = ours.calls()
+        assert call.outcome == "answered"
+        subprocess.run(["mount", "-o", "remount,size=10m", str(folder)], check=True)  # somebody has made room
+        with ours.database.write() as db:
+            row = catalogue.register(db, folder, call.call_id, now(), tolerance_ms=1500, last_try=True)
+        assert row.state == "truncated"
+        assert row.length_ms < row.expected_ms - 3000
+        later = now() + 2 * reconcile.WRITTEN_WITHIN
+        with ours.database.read() as db:
+            account = nightly.of_day(db, settings, now().astimezone(settings.centre.zone).date(), later)
+        assert [(one.what, one.cause) for one in account.differences] == [("recording", "cut short: a full disk?")]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_the_switch_dies_with_all_its_calls_and_comes_back(ours, people):

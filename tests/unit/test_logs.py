@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from callcenter.events import AgentAnswered, AgentMissed, Fact, Held, LegStarted, MemberPaused, PhoneSeen, Resumed
+from callcenter.events import (
+    AgentAnswered,
+    AgentDone,
+    AgentMissed,
+    Fact,
+    Held,
+    LegStarted,
+    MemberPaused,
+    PhoneSeen,
+    Resumed,
+)
 from cti import logs
 from tests.facts import Told
 from tests.recording import SWITCH, busy_minute
@@ -89,13 +99,13 @@ def test_without_cel_the_queues_are_told_to_the_second():
 def test_what_our_rows_know_of_older_calls_makes_the_rest_of_them_readable():
     """The file is read from the middle: who waits and who talks is known."""
     minute = busy_minute()
-    answered = next(fact for fact in minute.heard if isinstance(fact, AgentAnswered) and fact.agent == "1003")
-    assert answered.call_id
-    known = logs.Known(answered={answered.call_id: answered.leg_id})
-    rest = [line for line in minute.queue_log if int(line.split("|")[0]) > answered.at.timestamp() + 1]
-    cel = [line for line in minute.cel if answered.call_id in line and "BRIDGE_EXIT" in line]
-    told = logs.facts(rest, cel, SWITCH, known)
-    assert any(type(fact).__name__ == "AgentDone" and fact.leg_id == answered.leg_id for fact in told)  # type: ignore[attr-defined]
+    done = next(fact for fact in minute.heard if isinstance(fact, AgentDone) and fact.reason == "caller")
+    assert done.call_id
+    known = logs.Known(answered={done.call_id: done.leg_id})
+    line = next(line for line in minute.queue_log if f"|{done.call_id}|" in line and "COMPLETE" in line)
+    (told,) = logs.facts([line], [], SWITCH, known)
+    assert isinstance(told, AgentDone)
+    assert (told.key, told.agent, told.talk_s) == (done.key, done.agent, done.talk_s)
 
 
 def test_one_telling_takes_one_other_away_and_only_a_near_one():
