@@ -33,12 +33,11 @@ from cti.projection import record
 from cti.rows import Agent, Call
 from tests.centre import ROOT
 from tests.ports import free_port, free_udp_range
-from tests.sipp import FarEnd, Sipp
+from tests.sipp import Caller, FarEnd
 from tests.waiting import wait_until
 
 ROUNDS = 3
 CALLS = 40  # of one round
-EVERY_MS = 1000
 LASTS_S = 20  # from answer to hang-up; the greeting and a prompt are the first seconds of it
 AGENTS = tuple(str(extension) for extension in range(2001, 2025))
 FLOW = """\
@@ -108,16 +107,12 @@ class Place:
         """One round: so many callers, one a second, each answered by a phone and talked with."""
         self._round += 1
         folder = self.home / "people" / str(self._round)
-        at = ("127.0.0.2", free_port(socket.SOCK_DGRAM, "127.0.0.2"))
-        rate = f"-r 1 -rp {EVERY_MS} 127.0.0.1:{self.settings.switch.sip_port}"
-        caller = {"did": "4008", "number": "13800138000", "name": "王小明", "contact": "caller", "password": ""}
-        hold = {"keys": "", "keys_after_ms": 0, "hold_ms": LASTS_S * 1000}
-        lasts_s = LASTS_S + CALLS * EVERY_MS // 1000 + 60
+        to = f"127.0.0.1:{self.settings.switch.sip_port}"
         with (
-            FarEnd(folder / "phones", self.phone, calls=2 * CALLS, seconds=lasts_s),
-            Sipp(folder / "callers", "caller", at, rate, calls=CALLS, seconds=lasts_s, **caller, **hold) as callers,
+            FarEnd(folder / "phones", self.phone, calls=2 * CALLS, seconds=2 * (LASTS_S + CALLS)),
+            Caller(folder / "callers", to, "4008", hold_s=LASTS_S, calls=CALLS, per_s=1) as callers,
         ):
-            callers.wait_over(lasts_s)
+            callers.wait_over(2 * (LASTS_S + CALLS))
 
     def clear(self) -> None:
         self.database.close()
