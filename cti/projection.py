@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text, tuple_
+from sqlalchemy import delete, func, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -144,12 +144,12 @@ class _Rows:
             return
         standing = select(Agent).where(Agent.extension.in_(extensions)).order_by(Agent.extension).with_for_update()
         self.agents = {agent.extension: agent for agent in self.db.scalars(standing)}
-        open_spells = [(agent.extension, agent.spell_at) for agent in self.agents.values() if agent.spell_at]
-        if open_spells:
-            key = tuple_(Spell.extension, Spell.started_at)
-            self.spells = {
-                spell.extension: spell for spell in self.db.scalars(select(Spell).where(key.in_(open_spells)))
-            }
+        # A join, not a list of pairs: SQLite looks up no index for row values and would read every spell there is.
+        standing_now = select(Spell).join(
+            Agent, (Agent.extension == Spell.extension) & (Agent.spell_at == Spell.started_at)
+        )
+        spells = self.db.scalars(standing_now.where(Agent.extension.in_(self.agents)))
+        self.spells = {spell.extension: spell for spell in spells}
 
     def news(self, facts: Sequence[Fact]) -> list[Fact]:
         """Without the phones that are seen again as they were: a device tells its state several times in every call."""

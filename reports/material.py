@@ -11,12 +11,23 @@ from sqlalchemy.orm import Session
 
 from callcenter import phone
 from callcenter.errors import NotFound
-from callcenter.events import AgentRung, Fact, LegStarted, MemberPaused, PhoneSeen, QueueJoined, SwitchFound, SwitchLost
+from callcenter.events import (
+    AgentRung,
+    Fact,
+    LegStarted,
+    MemberPaused,
+    PhoneSeen,
+    QueueJoined,
+    StatusChosen,
+    SwitchFound,
+    SwitchLost,
+    WrapUpFinished,
+)
 from callcenter.ledger import LedgerRow, as_fact
 from config.people import QueueMember
 from config.queues import Queue
 from config.settings import Centre
-from cti.rows import Call, Offer, Segment, Spell
+from cti.rows import Agent, Call, Offer, Segment, Spell
 from recordings import catalogue
 from ticketing.rows import Ticket
 
@@ -24,6 +35,10 @@ MOST_FACTS = 2000
 """Of one call; beyond it the replay says that it is cut."""
 LOOK_BACK = 20_000
 """Facts before the call in which phones and pauses are looked for."""
+
+_OF_NO_CALL = [
+    kind.__name__ for kind in (StatusChosen, WrapUpFinished, PhoneSeen, MemberPaused, SwitchLost, SwitchFound)
+]
 
 Phones = Mapping[str, Sequence[tuple[datetime, bool]]]
 """By agent, oldest first: since when his phone is reachable, or not."""
@@ -160,13 +175,18 @@ def _spells(
     db: Session, agents: Collection[str], start: datetime, end: datetime, call_id: str
 ) -> dict[str, list[Spell]]:
     """Each agent's from the one he was in when the call began to its end, and his wrap-up of it."""
+    last = (
+        select(func.max(Spell.started_at))
+        .where(Spell.extension == Agent.extension, Spell.started_at < start)
+        .correlate(Agent)
+        .scalar_subquery()
+    )
+    of_them = select(Spell).join(Agent, Agent.extension == Spell.extension).where(Agent.extension.in_(agents))
+    when = (Spell.started_at == last, (Spell.started_at >= start) & (Spell.started_at <= end))
     found: dict[str, list[Spell]] = {}
-    for agent in sorted(agents):
-        of_his = select(Spell).where(Spell.extension == agent)
-        first = select(func.max(Spell.started_at)).where(Spell.extension == agent, Spell.started_at < start)
-        begun = db.scalar(first) or start
-        rows = of_his.where(Spell.started_at >= begun, Spell.started_at <= end).order_by(Spell.started_at)
-        found[agent] = list(db.scalars(rows))
+    for condition in when:
+        for spell in sorted(db.scalars(of_them.where(condition)), key=lambda spell: spell.started_at):
+            found.setdefault(spell.extension, []).append(spell)
     wraps = select(Spell).where(Spell.state == "wrap_up", Spell.call_id == call_id, Spell.started_at > end)
     for spell in db.scalars(wraps):
         found.setdefault(spell.extension, []).append(spell)
@@ -177,7 +197,7 @@ def _around(db: Session, agents: Collection[str], call: Call, until: datetime) -
     """What belongs to no call but happened in this one's time to its agents and its switch."""
     rows = (
         select(LedgerRow)
-        .where(LedgerRow.at >= call.started_at, LedgerRow.at <= until, LedgerRow.call_id.is_(None))
+        .where(LedgerRow.at >= call.started_at, LedgerRow.at <= until, LedgerRow.type.in_(_OF_NO_CALL))
         .order_by(LedgerRow.at)
         .limit(MOST_FACTS)
     )

@@ -330,7 +330,7 @@ def test_a_recording_is_played_in_the_page_side_by_side(desk, seat):
             )
         )
     page = seat.open(f"/calls/{caller.call_id}")
-    expect(page.locator("#position")).to_have_text("00:00 / 00:03")
+    expect(page.locator("#position")).to_contain_text("00:00 /")
     page.wait_for_function(
         "() => document.querySelector('#wave > div')?.shadowRoot?.querySelectorAll('canvas').length >= 2"
     )
