@@ -45,7 +45,7 @@ def _text(name: str) -> str:
 
 
 def _messages(text: str) -> list[Message]:
-    found = []
+    found: list[Message] = []
     for block in text.replace("\r\n", "\n").split("\n\n"):
         pairs = (line.partition(":") for line in block.strip().splitlines())
         message = {name: value.strip() for name, colon, value in pairs if colon}

@@ -119,7 +119,8 @@ class Caller:
                 self.variables[values[0]] = values[1]
                 return "1"
             case "EXEC":
-                self.events.append(values[1])
+                if values[0] == "UserEvent":
+                    self.events.append(values[1])
                 return "0"
             case "STREAM FILE":
                 self.sounds.append(values[0])

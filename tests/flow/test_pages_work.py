@@ -14,6 +14,7 @@ from callcenter.events import TicketChanged
 from config import people, queues
 from config.people import User
 from cti.rows import Agent, SwitchRow
+from reports.rows import Reconciliation
 from tests.desktop import Desk, answer, arrival, hang_up, ringing, tell
 from ticketing import customers, engines, tickets
 from ticketing.rows import Customer, Ticket
@@ -63,6 +64,16 @@ def test_a_queue_made_a_moment_ago_is_on_the_board(desk):
     with desk.database.write() as db:
         queues.create_queue(db, "rescue", "求援", "Rescue")
     assert 'data-queue="rescue"' in client.get("/board/now").text
+
+
+def test_the_board_says_whether_yesterdays_calls_agree_with_the_switchs_books(desk):
+    client = desk.client("zhaomin")
+    assert 'id="books"' not in client.get("/board/now").text
+    for day, count, said in (("2026-11-20", 3, "3 differences"), ("2026-11-21", 0, "all 812 calls agree")):
+        with desk.database.write() as db:
+            db.add(Reconciliation(day=day, looked_at=now(), calls=812, differences=[], count=count))
+        page = client.get("/board/now").text
+        assert f"{day}: {said}" in page
 
 
 def test_the_board_says_that_telephony_is_lost(desk):
