@@ -6,6 +6,7 @@ The week is made here, from a fixed seed, agent by agent; its days are counted b
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,10 +46,10 @@ class Week:
 
     @classmethod
     def of(cls, waits: int, seed: int = 4009) -> Week:
-        """About so many waits."""
+        """So many waits or a little more."""
         week = cls()
         chance = random.Random(seed)
-        agents = max(1, round(waits / 7 / 151))  # of whom each takes about 130 a day; others give up
+        agents = max(1, math.ceil(waits / 7 / 147))  # of whom each takes about 130 a day; others give up
         for day in range(7):
             opens = to_us(MONDAY) + day * 86_400 * SECOND + OPENS_S * SECOND
             for agent in range(agents):

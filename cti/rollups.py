@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
+    Double,
     LargeBinary,
     String,
     and_,
@@ -39,6 +40,7 @@ from cti.waits import Wait
 log = logging.getLogger(__name__)
 
 QUARTER = timedelta(minutes=15)
+VERSION = 2  # rises when days are counted or written in another way; those of before are counted anew
 _GIVEN_UP_AFTER = timedelta(minutes=10)  # a day begun and never finished: that process is gone
 
 
@@ -50,6 +52,7 @@ class KeptDay(Base):
     starts_at: Mapped[datetime] = mapped_column(primary_key=True)
     ends_at: Mapped[datetime]
     zone: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
     begun_at: Mapped[datetime]
     ready: Mapped[bool]
 
@@ -152,7 +155,7 @@ def keep(
     """
     with database.write() as db:
         gone = and_(KeptDay.ready.is_(False), KeptDay.begun_at < now - _GIVEN_UP_AFTER)
-        db.execute(delete(KeptDay).where((KeptDay.zone != zone.key) | gone))
+        db.execute(delete(KeptDay).where((KeptDay.zone != zone.key) | (KeptDay.version != VERSION) | gone))
         kept = {(start, end) for start, end in db.execute(select(KeptDay.starts_at, KeptDay.ends_at))}
     count = 0
     for start, end in days:
@@ -179,7 +182,14 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
             # Whoever has doubted this day before it was there to be seen must have committed before it is counted.
             db.execute(text("LOCK TABLE kept_days IN SHARE ROW EXCLUSIVE MODE"))
         dialect: Any = sqlite if database.is_sqlite else postgresql
-        row = {"starts_at": start, "ends_at": end, "zone": zone.key, "begun_at": now, "ready": False}
+        row = {
+            "starts_at": start,
+            "ends_at": end,
+            "zone": zone.key,
+            "version": VERSION,
+            "begun_at": now,
+            "ready": False,
+        }
         mine = db.execute(
             dialect.insert(KeptDay).values(row).on_conflict_do_nothing().returning(KeptDay.starts_at)
         ).all()
@@ -280,7 +290,8 @@ def agent_tallies(
     """The kept days of the period and what each agent did on them together; one statement, too."""
     within = _within(start, end, zone)
     days = select(func.aggregate_strings(cast(KeptDay.starts_at, String), ",")).where(within).scalar_subquery()
-    sums = [func.sum(getattr(AgentDay, name)) for name in AGENT_SUMS]
+    # As doubles, exact up to 285 years of microseconds: PostgreSQL adds whole numbers as slow decimals.
+    sums = [func.sum(cast(getattr(AgentDay, name), Double)) for name in AGENT_SUMS]
     rows = (
         select(days, AgentDay.agent, *sums)
         .join(KeptDay, KeptDay.starts_at == AgentDay.day_at)
@@ -296,4 +307,5 @@ def agent_tallies(
 
 
 def _within(start: datetime, end: datetime, zone: ZoneInfo) -> Any:
-    return and_(KeptDay.ready, KeptDay.zone == zone.key, KeptDay.starts_at >= start, KeptDay.ends_at <= end)
+    of_ours = and_(KeptDay.ready, KeptDay.zone == zone.key, KeptDay.version == VERSION)
+    return and_(of_ours, KeptDay.starts_at >= start, KeptDay.ends_at <= end)

@@ -65,6 +65,8 @@ def rank(spreads: Sequence[Spread], share: float) -> int | None:
     some = [spread for spread in spreads if spread.lengths]
     if not some:
         return None
+    if sum(len(lengths) for lengths, _ in some) < _FEW * len(some):
+        some = [_merged(some)]
     total = sum(sums[-1] for _, sums in some)
     wanted = max(1, -(-round(share * 1_000_000) * total // 1_000_000))
     low, high = 0, (max(lengths[-1] for lengths, _ in some) + 1) // 2
@@ -82,6 +84,17 @@ def rank(spreads: Sequence[Spread], share: float) -> int | None:
     return low
 
 
+def _merged(spreads: Iterable[Spread]) -> Spread:
+    counts: dict[int, int] = {}
+    for lengths, sums in spreads:
+        before = 0
+        for length, reached in zip(lengths, sums, strict=True):
+            counts[length] = counts.get(length, 0) + reached - before
+            before = reached
+    return Spread.of(counts)
+
+
+_FEW = 30  # lengths in a spread: so few are quicker counted together than looked through ten times
 NOBODY = Spread()
 
 

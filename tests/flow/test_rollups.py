@@ -242,6 +242,16 @@ def test_days_of_another_zone_are_counted_anew(database):
     assert kept(database) == [before[0] + timedelta(hours=2, minutes=30)]
 
 
+def test_days_counted_by_an_older_version_are_not_believed_and_counted_anew(database):
+    keep_facts(database, answered_call().wraps_up("1001").facts)
+    keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1))
+    with database.write() as db:
+        db.execute(update(KeptDay).values(version=rollups.VERSION - 1))
+    with database.read() as db:
+        assert not rollups.tallies(db, NINE - timedelta(days=1), NINE + timedelta(days=1), SHANGHAI).days
+    assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 1
+
+
 def test_rebuilding_forgets_and_keeps_the_same(database):
     for day in range(2):
         keep_facts(
