@@ -27,6 +27,8 @@ from cti.projection import record
 from tests.dumps import dump
 from tests.recording import SWITCH, busy_minute
 
+TIMES = timedelta(milliseconds=120)  # the log and the link stamp one happening a moment apart
+
 Timeline = Sequence[tuple[str, Fact]]
 
 
@@ -36,6 +38,16 @@ def timeline() -> Timeline:
     minute = busy_minute()
     told = [("ami", fact) for fact in minute.heard] + list(minute.ours)
     return sorted(told, key=lambda one: one[1].at)
+
+
+def quiet(after: datetime) -> datetime:
+    """The first moment from then on around which nothing happens: log and link stamp one thing a moment apart."""
+    at = after
+    for _, fact in timeline():
+        if fact.at > at + TIMES:
+            break
+        at = max(at, fact.at + TIMES)
+    return at
 
 
 def tell(database: Database, told: Timeline) -> None:
@@ -134,7 +146,6 @@ def copy(source: Database, to: Path) -> Database:
 
 # --- comparing --------------------------------------------------------------------------------------------------------
 
-TIMES = timedelta(milliseconds=120)  # the log and the link stamp one happening a moment apart
 SEEN = ("ringing", "talking")
 
 
