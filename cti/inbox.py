@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from cti.wire import Message
+
+MANY = 100  # so many are a batch worth its transaction
 
 
 class Inbox:
@@ -14,9 +17,11 @@ class Inbox:
 
     def __init__(self, size: int) -> None:
         self.dropped = 0
+        self.pressing: Collection[str] = frozenset()  # names of events that somebody waits for
         self._size = size
         self._messages: deque[Message] = deque()
         self._filled = asyncio.Event()
+        self._pressed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -33,14 +38,22 @@ class Inbox:
             self._messages.clear()
         self._messages.append(message)
         self._filled.set()
+        if message.get("Event") in self.pressing:
+            self._pressed.set()
         return fits
 
     async def take(self, most: int, gather_s: float = 0.0) -> list[Message]:
-        """At least one message, at most so many; waits until there is one, and ``gather_s`` more for those with it."""
-        if not self._messages:
-            while not self._messages:
-                self._filled.clear()
-                await self._filled.wait()
-            if gather_s:
-                await asyncio.sleep(gather_s)
+        """At least one message, at most so many; waits until there is one.
+
+        Then for ``gather_s`` more, since the switch tells of one happening in several events; not where many lie here
+        already, and no longer than until a ``pressing`` one comes.
+        """
+        while not self._messages:
+            self._filled.clear()
+            await self._filled.wait()
+        if gather_s and len(self._messages) < MANY:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(gather_s):
+                    await self._pressed.wait()
+        self._pressed.clear()
         return [self._messages.popleft() for _ in range(min(most, len(self._messages)))]

@@ -31,7 +31,7 @@ from cti.wire import Message
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
-GATHER_S = 0.003  # the switch tells of one happening in several events; one transaction for them is sooner done
+GATHER_S = 0.04  # the switch tells of one happening in several events; one transaction for them is sooner done
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 WATCH_S = 1.0  # between two looks at what must be true
 NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this
@@ -41,6 +41,9 @@ _PRIVATE = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineNam
 
 # Marks of our own among the messages, so that what they mean stands in its place in the order of events.
 _LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP = "cti.LinkUp", "cti.LinkDown", "cti.Overflow", "cti.Stop"
+
+# What a person is looking at just then: not gathered.
+PRESSING = frozenset({"AgentCalled", "AgentConnect", "AgentComplete", "AgentRingNoAnswer", "QueueCallerAbandon"})
 
 
 class Intake:
@@ -64,6 +67,7 @@ class Intake:
         self._watch = invariants.Watch()
         self._watching: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self.door.inbox.pressing = PRESSING | {_LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP}
         self.door.on_connected = lambda: self._mark(_LINK_UP)
         self.door.on_lost = lambda: self._mark(_LINK_DOWN, why=str(self.door.fault or "closed"))
         self.door.on_overflow = lambda: self._mark(_OVERFLOW)
