@@ -166,8 +166,9 @@ def test_the_link_breaks_while_calls_go_on(ours, fault):
     with ExitStack() as people:
         people.enter_context(ours.switch.desk("1001", answer_ms=300))
         people.enter_context(ours.switch.caller(hold_s=4, number="13800000001"))
-        people.enter_context(ours.switch.caller(hold_s=60, number="13800000002"))
         wait_until(lambda: "talking" in ours.states(), 20, "one talks")
+        people.enter_context(ours.switch.caller(hold_s=60, number="13800000002"))
+        wait_until(lambda: len(ours.states()) == 2, 20, "one waits")
         connections = ours.proxy.connections
         if fault == "cut":
             ours.proxy.refusing = True
