@@ -36,10 +36,11 @@ from tests.ports import free_port, free_udp_range
 from tests.sipp import Caller, FarEnd
 from tests.waiting import wait_until
 
-ROUNDS = 3
-CALLS = 40  # of one round
+ROUNDS = 2
+CALLS = 120  # of one round
+PER_S = 2.5  # so some fifty talk at once
 LASTS_S = 20  # from answer to hang-up; the greeting and a prompt are the first seconds of it
-AGENTS = tuple(str(extension) for extension in range(2001, 2025))
+AGENTS = tuple(str(extension) for extension in range(2001, 2061))
 FLOW = """\
 name: bench
 title: {zh: 直接排队, en: straight to the queue}
@@ -78,7 +79,7 @@ class Place:
         (self.home / "flows").mkdir()
         (self.home / "flows" / "bench.yaml").write_text(FLOW, encoding="utf-8")
         self.phone = ("127.0.0.3", free_port(socket.SOCK_DGRAM, "127.0.0.3"))
-        first, last = free_udp_range(400)
+        first, last = free_udp_range(800)
         self.environ = {
             "CALLCENTER_HOME": str(self.home),
             "CALLCENTER_DESKTOP__PORT": str(free_port()),
@@ -104,15 +105,16 @@ class Place:
         self._round = 0
 
     def calls(self) -> None:
-        """One round: so many callers, one a second, each answered by a phone and talked with."""
+        """One round: so many callers, each answered by a phone and talked with."""
         self._round += 1
         folder = self.home / "people" / str(self._round)
+        lasts_s = LASTS_S + int(CALLS / PER_S) + 60
         to = f"127.0.0.1:{self.settings.switch.sip_port}"
         with (
-            FarEnd(folder / "phones", self.phone, calls=2 * CALLS, seconds=2 * (LASTS_S + CALLS)),
-            Caller(folder / "callers", to, "4008", hold_s=LASTS_S, calls=CALLS, per_s=1) as callers,
+            FarEnd(folder / "phones", self.phone, calls=2 * CALLS, seconds=lasts_s),
+            Caller(folder / "callers", to, "4008", hold_s=LASTS_S, calls=CALLS, per_s=PER_S) as callers,
         ):
-            callers.wait_over(2 * (LASTS_S + CALLS))
+            callers.wait_over(lasts_s)
 
     def clear(self) -> None:
         self.database.close()
