@@ -126,7 +126,7 @@ def ours() -> Iterator[Ours]:
     here = Ours()
     try:
         here.start()
-        wait_until(here.watched, 20, "the switch is watched")
+        wait_until(here.watched, 40, "the switch is watched")
         wait_until(here.members, 15, "the agents are in the queue")
         yield here
     finally:
@@ -178,7 +178,7 @@ def test_the_link_breaks_while_calls_go_on(ours, fault):
         people.enter_context(ours.switch.caller(hold_s=1, number="13800000003"))  # comes and goes unseen
         wait_until(lambda: len(ours.switch.channels()) <= 2, 20, "two have left")
         if fault != "cut":
-            wait_until(lambda: not ours.watched(), 12, "the dead link is noticed")
+            wait_until(lambda: not ours.watched(), 25, "the dead link is noticed")
         ours.proxy.refusing = ours.proxy.frozen = ours.proxy.deaf = ours.proxy.dumb = False
         before = max(connections, ours.proxy.connections - 1)
         ours.right_within(lambda: len(ours.states()) == 1 and ours.watched(), "rows", before)
