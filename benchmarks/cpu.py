@@ -39,7 +39,7 @@ from tests.waiting import wait_until
 ROUNDS = 2
 CALLS = 120  # of one round
 PER_S = 2.5  # so some fifty talk at once
-LASTS_S = 20  # from answer to hang-up; the greeting and a prompt are the first seconds of it
+LASTS_S = 20  # from answer to hang-up; a prompt is the first two seconds of it
 AGENTS = tuple(str(extension) for extension in range(2001, 2061))
 FLOW = """\
 name: bench
@@ -59,7 +59,6 @@ static = yes
 [from-trunk]
 exten => 4008,1,Answer()
  same => n,Set(CHANNEL(language)=zh)
- same => n,Playback(cc/greeting)
  same => n,Playback(cc/bench-go)
  same => n,MixMonitor(,Sr(${UNIQUEID}-rx.wav)t(${UNIQUEID}-tx.wav))
  same => n,Queue(repair,,,,60)

@@ -31,7 +31,7 @@ from cti.wire import Message
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
-GATHER_S = 0.04  # the switch tells of one happening in several events; one transaction for them is sooner done
+GATHER_S = 0.2  # the switch tells of one happening in several events; one transaction for them is sooner done
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 WATCH_S = 1.0  # between two looks at what must be true
 NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,24 @@ from ticketing import customers
 log = logging.getLogger(__name__)
 
 CHUNK = 2000  # facts projected at once by rebuild
+
+
+def _among(name: str) -> Any:
+    return bindparam(name, expanding=True)
+
+
+# Built once: putting a statement together costs more than SQLite's answer to it. Locks are always taken in one order.
+_LEGS = select(Leg).where(or_(Leg.leg_id.in_(_among("leg_ids")), Leg.call_id.in_(_among("call_ids"))))
+_CALLS = select(Call).where(Call.call_id.in_(_among("call_ids"))).order_by(Call.call_id).with_for_update()
+_SEGMENTS = select(Segment).where(Segment.call_id.in_(_among("call_ids"))).order_by(Segment.call_id, Segment.no)
+_OFFERS = select(Offer).where(Offer.call_id.in_(_among("call_ids"))).order_by(Offer.rung_at)
+_AGENTS = select(Agent).where(Agent.extension.in_(_among("extensions"))).order_by(Agent.extension).with_for_update()
+# A join, not a list of pairs: SQLite looks up no index for row values and would read every spell there is.
+_SPELLS = (
+    select(Spell)
+    .join(Agent, (Agent.extension == Spell.extension) & (Agent.spell_at == Spell.started_at))
+    .where(Agent.extension.in_(_among("extensions")))
+)
 
 
 def record(db: Session, facts: Iterable[Fact], source: ledger.Source) -> list[Event]:
@@ -118,38 +136,33 @@ class _Rows:
 
     def _load_calls(self, call_ids: set[str], leg_ids: set[str]) -> None:
         db = self.db
-        legs = list(db.scalars(select(Leg).where(or_(Leg.leg_id.in_(leg_ids), Leg.call_id.in_(call_ids)))))
+        legs = list(db.scalars(_LEGS, {"leg_ids": list(leg_ids), "call_ids": list(call_ids)}))
         elsewhere = {leg.call_id for leg in legs} - call_ids  # where legs were before a transfer
         if elsewhere:
-            legs = list(
-                db.scalars(select(Leg).where(or_(Leg.leg_id.in_(leg_ids), Leg.call_id.in_(call_ids | elsewhere))))
-            )
             call_ids = call_ids | elsewhere
-        standing = select(Call).where(Call.call_id.in_(call_ids)).order_by(Call.call_id).with_for_update()
-        self.stories = {call.call_id: calls.Story(call) for call in db.scalars(standing)}
+            legs = list(db.scalars(_LEGS, {"leg_ids": list(leg_ids), "call_ids": list(call_ids)}))
+        standing = db.scalars(_CALLS, {"call_ids": list(call_ids)})
+        self.stories = {call.call_id: calls.Story(call) for call in standing}
         if not self.stories:
             return
         for leg in sorted(legs, key=lambda leg: (leg.started_at, leg.leg_id)):
             self.legs[leg.leg_id] = leg
             if leg.call_id in self.stories:
                 self.stories[leg.call_id].legs[leg.leg_id] = leg
-        mine = Segment.call_id.in_(self.stories)
-        for segment in db.scalars(select(Segment).where(mine).order_by(Segment.call_id, Segment.no)):
+        mine = {"call_ids": list(self.stories)}
+        for segment in db.scalars(_SEGMENTS, mine):
             self.stories[segment.call_id].segments.append(segment)
-        for offer in db.scalars(select(Offer).where(Offer.call_id.in_(self.stories)).order_by(Offer.rung_at)):
+        for offer in db.scalars(_OFFERS, mine):
             self.stories[offer.call_id].offers[offer.leg_id] = offer
 
     def _load_agents(self, extensions: set[str]) -> None:
         if not extensions:
             return
-        standing = select(Agent).where(Agent.extension.in_(extensions)).order_by(Agent.extension).with_for_update()
-        self.agents = {agent.extension: agent for agent in self.db.scalars(standing)}
-        # A join, not a list of pairs: SQLite looks up no index for row values and would read every spell there is.
-        standing_now = select(Spell).join(
-            Agent, (Agent.extension == Spell.extension) & (Agent.spell_at == Spell.started_at)
-        )
-        spells = self.db.scalars(standing_now.where(Agent.extension.in_(self.agents)))
-        self.spells = {spell.extension: spell for spell in spells}
+        standing = self.db.scalars(_AGENTS, {"extensions": list(extensions)})
+        self.agents = {agent.extension: agent for agent in standing}
+        if self.agents:
+            spells = self.db.scalars(_SPELLS, {"extensions": list(self.agents)})
+            self.spells = {spell.extension: spell for spell in spells}
 
     def news(self, facts: Sequence[Fact]) -> list[Fact]:
         """Without the phones that are seen again as they were: a device tells its state several times in every call."""
