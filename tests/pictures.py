@@ -1,4 +1,7 @@
-"""The pictures of the manual, taken from a real centre with a real call: ``python -m tests.pictures [FOLDER]``."""
+"""The pictures of the manual, taken from a real centre with a real call: ``python -m tests.pictures [FOLDER]``.
+
+The two that the README shows, desk-en and desk-zh, are copied to docs/images by hand, once they have been looked at.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,12 @@ def take(centre: Centre, browser: Browser, folder: Path) -> None:
             board.click("header summary:has-text('赵敏')")
             board.click("header button[name=language][value=en]")
             board.wait_for_selector("html[lang=en]")
-        for name, path in (("board", "/board"), ("today", "/reports/today"), ("calls", "/calls"), ("tickets", "/tickets")):
+        for name, path in (
+            ("board", "/board"),
+            ("today", "/reports/today"),
+            ("calls", "/calls"),
+            ("tickets", "/tickets"),
+        ):
             board.goto(f"{centre.url}{path}")
             board.wait_for_timeout(500)
             board.screenshot(path=folder / f"{name}-{language}.png")
@@ -81,4 +89,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "pictures")
