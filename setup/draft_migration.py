@@ -1,4 +1,7 @@
-"""Draft the next migration from what the tables say and the migrations do not: python setup/draft_migration.py "Sentence."."""
+"""Draft the next migration from what the tables say and the migrations do not.
+
+python setup/draft_migration.py "Sentence."
+"""
 
 from __future__ import annotations
 

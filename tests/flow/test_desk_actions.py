@@ -309,8 +309,8 @@ def test_the_page_of_a_call_leads_to_its_ticket_customer_and_facts(desk, wang, c
         number,
         "配件价格",
         "李建国",
-        "Agent answered",
-        "Joined the queue",
+        " answered after ",
+        "Joined ",
         "its recording is here soon after",
     ):
         assert shown in page

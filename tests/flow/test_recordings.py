@@ -11,11 +11,13 @@ import pytest
 
 from callcenter import jobs, ledger, worker
 from callcenter.bus import LocalBus
+from callcenter.database import Database
 from callcenter.errors import NotFound
 from callcenter.events import RecordingChanged, RecordingStarted
 from config.settings import Settings
 from cti.rows import Call, Leg
 from recordings import catalogue, sound
+from recordings.rows import Recording
 
 BEGAN = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 CALL = "tel-1795310468.1"
@@ -35,6 +37,13 @@ def written_by_the_switch(path, samples, *, closed=True):
         data = bytearray(path.read_bytes())
         data[40:44] = bytes(4)
         path.write_bytes(data)
+
+
+def on_record(database: Database) -> Recording:
+    with database.read() as db:
+        row = catalogue.of_call(db, CALL)
+    assert row is not None
+    return row
 
 
 @pytest.fixture
@@ -65,8 +74,7 @@ def test_both_sides_become_one_stereo_file_caller_left_agent_right(database, set
     bus = LocalBus()
     bus.listen(told.append)
     assert worker.work_off(database, bus, {catalogue.JOB: catalogue.work(settings)}, ended_call)
-    with database.read() as db:
-        row = catalogue.of_call(db, CALL)
+    row = on_record(database)
     assert (row.state, row.expected_ms, row.length_ms) == ("complete", 10_000, 10_000)
     assert told == [RecordingChanged(call_id=CALL, state="complete")]
     path = catalogue.path_of(settings.recordings, row)
@@ -83,8 +91,7 @@ def test_a_file_cut_by_a_full_disk_is_called_truncated(database, settings, ended
     written_by_the_switch(settings.recordings / f"{CALL}-rx.wav", tone(440, 4))
     written_by_the_switch(settings.recordings / f"{CALL}-tx.wav", tone(1000, 4))
     worker.work_off(database, LocalBus(), {catalogue.JOB: catalogue.work(settings)}, ended_call)
-    with database.read() as db:
-        assert catalogue.of_call(db, CALL).state == "truncated"
+    assert on_record(database).state == "truncated"
 
 
 def test_a_file_still_open_is_tried_again_and_taken_as_it_is_at_last(database, settings, ended_call):
@@ -97,8 +104,7 @@ def test_a_file_still_open_is_tried_again_and_taken_as_it_is_at_last(database, s
             assert catalogue.of_call(db, CALL) is None
         at += timedelta(seconds=60)
     worker.work_off(database, LocalBus(), {catalogue.JOB: catalogue.work(settings)}, at)
-    with database.read() as db:
-        assert catalogue.of_call(db, CALL).state == "complete"
+    assert on_record(database).state == "complete"
 
 
 def test_no_file_at_all_is_missing_and_said_so(database, settings, ended_call):

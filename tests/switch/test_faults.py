@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -133,6 +134,10 @@ def ours() -> Iterator[Ours]:
         here.close()
 
 
+def _past(moment: float) -> bool:
+    return time.monotonic() > moment
+
+
 def test_we_are_killed_while_calls_wait_ring_and_talk(ours, people):
     people.enter_context(ours.switch.desk("1001", answer_ms=300))
     people.enter_context(ours.switch.desk("1002", answer_ms=300))
@@ -212,7 +217,7 @@ def test_we_are_killed_again_and_again_at_any_moment(ours):
             people.enter_context(ours.switch.caller(hold_s=2 + 1.7 * number, **more))
         for _ in range(10):
             moment = time.monotonic() + luck.uniform(0.05, 1.2)
-            wait_until(lambda until=moment: time.monotonic() > until, 5)
+            wait_until(partial(_past, moment), 5)
             ours.kill()
             ours.start()
             wait_until(ours.watched, 20, "the switch is watched")

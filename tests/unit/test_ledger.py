@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 20, 2, 0, 0, 123456, tzinfo=UTC)
 
 def example(kind):
     """An event of this kind with something in every field."""
-    told = {}
+    told: dict[str, object] = {}
     for field in dataclasses.fields(kind):
         name = str(field.type)
         if "datetime" in name:
