@@ -166,15 +166,21 @@ class Door:
         self.booted_at = _booted_at(status, line.uptime_s, now())
 
     async def _watch(self, line: _Line) -> None:
-        """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.35 beats later."""
+        """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.35 beats later.
+
+        One that tells but does not hear us is lost at its third unanswered question.
+        """
         beat_s = self._switch.heartbeat_s
+        unanswered = 0
         while not line.lost.done():
             await asyncio.wait({line.lost}, timeout=0.35 * beat_s)
             heard_at = line.heard_at
             try:
                 await line.ask("Ping", {}, beat_s, many=False)  # a switch under load may take its time
+                unanswered = 0
             except SwitchUnreachable:
-                if line.heard_at == heard_at:  # else it is only busy talking
+                unanswered += 1
+                if line.heard_at == heard_at or unanswered == 3:  # twice it may only be busy talking
                     line.drop("no sign of life")
             except SwitchRefused as fault:
                 log.warning("switch %s: %s", self._switch.name, fault)

@@ -172,6 +172,7 @@ class Story:
         length_ms = (segment.ended_at - segment.started_at) // _MILLISECOND
         match segment.kind:
             case "queue":
+                segment.outcome = segment.outcome or "other"  # how he left it was not told
                 self.call.wait_ms += length_ms
             case "talk":
                 self.call.talk_ms += length_ms

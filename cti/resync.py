@@ -34,7 +34,7 @@ from cti.projection import recognise, record
 from cti.rows import Call, Leg, LogRow, Offer, SwitchRow
 from cti.translate import Normalise, channel_seen, device_seen, waiting_seen
 
-SAME_BOOT = timedelta(seconds=3)  # the switch tells its start to the second
+SAME_BOOT = timedelta(seconds=1)  # the switch tells its start to the second
 _WAITING = ("waiting", "ringing")
 _TOLD_BEFORE = timedelta(minutes=5)  # what is older than the gap by this needs no second look
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from contextlib import asynccontextmanager
@@ -284,12 +285,26 @@ async def test_a_half_open_link_is_noticed_by_the_heartbeat():
 async def test_a_switch_too_busy_to_answer_the_heartbeat_but_talking_keeps_its_link():
     async with fake_ami() as ami, link(ami, heartbeat_s=0.4) as door:
         ami.answers["Ping"] = lambda _: None
-        for n in range(40):
+        for n in range(25):
             await ami.say(hangup(n))
             await asyncio.sleep(0.04)  # the passing of time is what is tested
         assert len(ami.actions("Ping")) >= 2
         assert ami.logins == 1
         assert door.connected
+
+
+@in_loop
+async def test_a_link_on_which_we_are_never_heard_is_lost_however_much_it_tells():
+    async with fake_ami() as ami, link(ami, heartbeat_s=0.4):
+        ami.answers["Ping"] = lambda _: None
+        for n in range(200):
+            if ami.logins > 1:
+                break
+            with contextlib.suppress(ConnectionError):
+                await ami.say(hangup(n))
+            await asyncio.sleep(0.04)
+        assert ami.logins == 2
+        assert len(ami.actions("Ping")) >= 3
 
 
 @in_loop
