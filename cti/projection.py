@@ -21,6 +21,7 @@ from callcenter.database import Database
 from callcenter.events import AgentChanged, AgentRung, CallChanged, CustomerBound, Event, Fact, LegStarted, PhoneSeen
 from cti import agents, calls, rollups
 from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
+from cti.story import State, Story, begin
 from ticketing import customers
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class _Rows:
     """The rows some facts touch."""
 
     db: Session
-    stories: dict[str, calls.Story] = field(default_factory=dict)
+    stories: dict[str, Story] = field(default_factory=dict)
     legs: dict[str, Leg] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     spells: dict[str, Spell] = field(default_factory=dict)  # the open ones
@@ -142,7 +143,7 @@ class _Rows:
             call_ids = call_ids | elsewhere
             legs = list(db.scalars(_LEGS, {"leg_ids": list(leg_ids), "call_ids": list(call_ids)}))
         standing = db.scalars(_CALLS, {"call_ids": list(call_ids)})
-        self.stories = {call.call_id: calls.Story(call) for call in standing}
+        self.stories = {call.call_id: Story(call) for call in standing}
         if not self.stories:
             return
         for leg in sorted(legs, key=lambda leg: (leg.started_at, leg.leg_id)):
@@ -189,12 +190,12 @@ class _Rows:
             if extension is not None:
                 self._agent_hears(extension, fact, leg)
 
-    def _story(self, fact: Fact, leg_id: str) -> calls.Story:
+    def _story(self, fact: Fact, leg_id: str) -> Story:
         """The story the fact belongs to. A leg that is told of in another call than before has been transferred."""
         assert fact.call_id is not None
         story = self.stories.get(fact.call_id)
         if story is None:
-            story = self.stories[fact.call_id] = calls.begin(fact, fact.call_id)
+            story = self.stories[fact.call_id] = begin(fact, fact.call_id)
             self._keep(story)
         leg = self.legs.get(leg_id)
         if leg is not None and leg.call_id != fact.call_id:
@@ -207,23 +208,23 @@ class _Rows:
             self._note(before, was, fact)
         return story
 
-    def _call_hears(self, story: calls.Story, fact: Fact) -> None:
+    def _call_hears(self, story: Story, fact: Fact) -> None:
         was = story.state
-        story.hear(fact)
+        calls.hear(story, fact)
         self._keep(story)
         self._note(story, was, fact)
 
-    def _keep(self, story: calls.Story) -> None:
+    def _keep(self, story: Story) -> None:
         for row in story.added:
             self.db.add(row)
             if isinstance(row, Leg):
                 self.legs[row.leg_id] = row
         story.added.clear()
 
-    def _note(self, story: calls.Story, was: calls.State, fact: Fact) -> None:
+    def _note(self, story: Story, was: State, fact: Fact) -> None:
         call = story.call
         self.changed[call.call_id] = fact.at
-        if story.state is calls.State.ENDED and was is not calls.State.ENDED:
+        if story.state is State.ENDED and was is not State.ENDED:
             self.ended.add(call.call_id)
         if not self.quiet and log.isEnabledFor(logging.INFO):
             what, number = type(fact).__name__, phone.mask(call.caller_number)

@@ -13,6 +13,7 @@ from typing import Any
 from callcenter.events import AgentRung, Fact, QueueJoined
 from cti import calls
 from cti.rows import Call, Spell
+from cti.story import State, Story, begin
 from reports import steps
 from reports.choices import Choice, choose, paused, standing, stood
 from reports.material import Material, Told
@@ -103,16 +104,16 @@ def _steps(material: Material) -> list[Step]:
     """The call's own facts, heard by the table that projects them, and what its agents and the link did meanwhile."""
     call = material.call
     known = steps.known(call.call_id, [told.fact for told in material.told], material.came_from)
-    story: calls.Story | None = None
+    story: Story | None = None
     found: list[Step | None] = []
     for told in material.told:
         before = after = None
         if type(told.fact) in calls.STEPS:
-            story = story or calls.begin(told.fact, call.call_id)
+            story = story or begin(told.fact, call.call_id)
             before = story.state
-            story.hear(told.fact)
+            calls.hear(story, told.fact)
             after = story.state
-        outcome = call.outcome if after is calls.State.ENDED and before is not after else ""
+        outcome = call.outcome if after is State.ENDED and before is not after else ""
         said = steps.words(told.fact, known, outcome)
         moved = (before.value, after.value) if before and after and before is not after else ("", "")
         found.append(_step(material, told, said, *moved))

@@ -23,7 +23,8 @@ from callcenter.events import (
     QueueJoined,
     Transferred,
 )
-from cti.calls import STEPS, State, Story, begin, step
+from cti.calls import STEPS, hear, step
+from cti.story import State, Story, begin
 from tests.facts import CALL, Told, answered_call
 
 B, C, D = f"{CALL}-2", f"{CALL}-3", f"{CALL}-4"
@@ -36,7 +37,7 @@ def heard(said: Told) -> Story:
     for fact in said.facts:
         if type(fact) in STEPS:
             story = story or begin(fact, CALL)
-            story.hear(fact)
+            hear(story, fact)
     assert story is not None
     return story
 
@@ -285,7 +286,7 @@ def test_a_bridge_told_before_the_answer_is_one_talk():
 def test_a_call_known_from_its_end_only_is_over():
     story = heard(Told().ends())
     assert (story.call.state, story.call.outcome) == ("ended", "other")
-    story.hear(Told().arrives().facts[0])
+    hear(story, Told().arrives().facts[0])
     assert (story.call.caller_number, story.call.direction, story.call.state) == ("+8613800138000", "in", "ended")
 
 
@@ -361,7 +362,7 @@ def test_whatever_is_lost_doubled_or_out_of_order_leaves_a_sound_call(data):
             if type(fact) in STEPS:
                 story = story or begin(fact, CALL)
                 was = story.call.outcome
-                story.hear(fact)
+                hear(story, fact)
                 assert not was or story.call.outcome == was  # an outcome is the only one
                 assert_sound(story)
 
@@ -372,5 +373,5 @@ def test_every_call_ends_when_its_legs_have_ended(told, data):
     kept = [fact for fact in told if isinstance(fact, LegEnded) or data.draw(st.booleans())]
     story = begin(kept[0], CALL)
     for fact in kept:
-        story.hear(fact)
+        hear(story, fact)
     assert story.state is State.ENDED

@@ -11,6 +11,7 @@ import pytest
 from callcenter.events import Fact, MemberPaused, StatusChosen, SwitchLost
 from cti import agents, calls
 from cti.rows import Agent, Leg, Spell
+from cti.story import Story, begin
 from reports.choices import ASKED, FREE, WHY, Standing, choose, paused, stood
 from reports.material import Material, Member, Sound, Told
 from reports.replay import Replay, compose
@@ -25,9 +26,9 @@ def replayed(said: Telling, *, source: str = "ami", sound: Sound | None = None, 
     """The call as it is told by these facts and nothing else."""
     told = [Told(seq=seq, source=source, fact=fact) for seq, fact in enumerate(said.facts, start=1)]
     own = [one for one in told if type(one.fact) in calls.STEPS]
-    story = calls.begin(own[0].fact, CALL)
+    story = begin(own[0].fact, CALL)
     for one in own:
-        story.hear(one.fact)
+        calls.hear(story, one.fact)
     around = [one for one in told if type(one.fact) not in calls.STEPS]
     material = Material(
         call=story.call,
@@ -46,12 +47,12 @@ def spells(facts: list[Fact]) -> dict[str, list[Spell]]:
     """Of every agent the facts tell of."""
     found: dict[str, list[Spell]] = {}
     seen: dict[str, Agent] = {}
-    story: calls.Story | None = None
+    story: Story | None = None
     for fact in facts:
         leg: Leg | None = None
         if type(fact) in calls.STEPS:
-            story = story or calls.begin(fact, CALL)
-            story.hear(fact)
+            story = story or begin(fact, CALL)
+            calls.hear(story, fact)
             leg = story.legs.get(getattr(fact, "leg_id", ""))
         name = agents.concerns(fact, leg)
         if name is not None:
