@@ -1,0 +1,52 @@
+"""The database and the switch's files, made anew."""
+
+from __future__ import annotations
+
+from callcenter.commands.console import app, database_of, out, start
+from callcenter.database import Database, now
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest version."""
+    settings = start()
+    Database(settings.database_url).migrate()
+    out.print("The database is up to date.")
+
+
+@app.command()
+def demo() -> None:
+    """Fill an empty database with a demonstration year; prints the log-ins it made."""
+    from callcenter.start import fill, logins_table
+
+    settings = start()
+    database = database_of(settings)
+    out.print(logins_table(database, fill(settings, database)))
+
+
+@app.command()
+def rebuild() -> None:
+    """Drop calls, segments, offers, agents' spells and the kept days and make them again from the ledger."""
+    from cti.projection import rebuild as again
+    from reports.keep import keep_days
+
+    settings = start()
+    database = database_of(settings)
+    for what, rows in again(database).items():
+        out.print(f"{what}: {rows}")
+    out.print(f"kept_days: {keep_days(database, settings.centre.zone, now())}")
+
+
+@app.command("asterisk-config")
+def asterisk_config() -> None:
+    """Write the switch's files; one that runs takes over phones, queues and numbers at once."""
+    from config.process import Process
+    from config.switch import render
+
+    settings = start()
+    render(settings, database_of(settings))
+    out.print(f"written to {settings.switch_home / 'etc'}")
+    process = Process(settings)
+    if process.pid is not None:
+        process.reload()
+        out.print(f"taken over by the switch that runs, pid {process.pid}; ports and modules at its next start")
