@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import pytest
 from fastapi.routing import APIRoute
 
 from agent_desktop.session import may
 from config import people
 from tests.desktop import PEOPLE
+from tests.routes import permissions, routes
 
 OPEN = {"/login", "/texts.json", "/healthz", "/metrics"}
-
-
-def routes(of: Iterable[object]) -> Iterator[APIRoute]:
-    for route in of:
-        if isinstance(route, APIRoute):
-            yield route
-        elif hasattr(route, "original_router"):
-            yield from routes(route.original_router.routes)
-
-
-def permissions(route: APIRoute) -> set[str]:
-    asked = (getattr(one.dependency, "permission", None) for one in route.dependencies)
-    return {permission for permission in asked if permission}
 
 
 def methods(route: APIRoute) -> set[str]:
