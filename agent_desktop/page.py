@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import HTTPConnection
 
-from agent_desktop import i18n
+from agent_desktop import i18n, menu
 from agent_desktop.desktop import Desktop, desktop_of
 from agent_desktop.session import SignedIn, SignedInHere, may
 from agent_desktop.words import WORDS, english
@@ -151,6 +151,7 @@ def _environment(language: str, centre: Centre, static_version: str) -> Environm
         "word": lambda domain, code: i18n.translate(language, word) if (word := english(domain, code)) else "",
         "choices": lambda domain: [(code, i18n.translate(language, word)) for code, word in WORDS[domain].items()],
         "query": query,
+        "menu": menu,
         "centre": centre,
     }
     return environment
