@@ -12,9 +12,12 @@ run: setup
 setup:
 	@bash setup/setup.sh run
 
+# Tests without a switch take turns on every core; those with one, or with a browser, have the machine to themselves.
+# make test ARGS="…" for pytest's own options; for some of the tests, .venv/bin/pytest PATH.
 test:
 	@bash setup/setup.sh test
-	@exec $(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto tests/unit tests/flow tests/stores $(ARGS); first=$$?; \
+	$(BIN)/pytest tests/switch tests/browser $(ARGS); exit $$((first | $$?))
 
 lint:
 	@bash setup/setup.sh lint
