@@ -16,7 +16,7 @@ from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput, NotFound
 from config import people
-from config.people import ApiToken, LoginSession, Role, User
+from config.people import LoginSession, Role, User
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ def list_users(page: PageHere, db: Reading) -> HTMLResponse:
     return _list(page, db)
 
 
-def _list(page: Page, db: Session, made: User | None = None, password: str = "", token: str = "") -> HTMLResponse:
+def _list(page: Page, db: Session, made: User | None = None, password: str = "") -> HTMLResponse:
     still = select(LoginSession.user_id, func.count(), func.max(LoginSession.seen_at))
     sessions = db.execute(still.where(LoginSession.ended_at.is_(None)).group_by(LoginSession.user_id))
     return page.render(
@@ -40,13 +40,6 @@ def _list(page: Page, db: Session, made: User | None = None, password: str = "",
         roles=Role,
         made=made,
         password=password,
-        token=token,
-        tokens=db.execute(
-            select(ApiToken, User)
-            .join(User, User.id == ApiToken.user_id)
-            .where(ApiToken.ended_at.is_(None))
-            .order_by(ApiToken.id)
-        ).all(),
     )
 
 
@@ -107,22 +100,4 @@ def end_sessions(page: PageHere, user: UserHere) -> Response:
     with page.database.write() as db:
         people.end_all_sessions(db, user, now())
     page.desktop.sockets.look()
-    return RedirectResponse("/admin/users", status_code=303)
-
-
-@router.post("/admin/users/{user_id}/tokens", dependencies=[allow("users")])
-def create_token(
-    page: PageHere, user: UserHere, name: Annotated[str, Form(min_length=1, max_length=80)]
-) -> HTMLResponse:
-    """A token for another program, with this user's rights; shown this once."""
-    with page.database.write() as db:
-        token = people.create_token(db, user, name, now())
-    with page.database.read() as db:
-        return _list(page, db, user, token=token)
-
-
-@router.post("/admin/users/{user_id}/tokens/{token_id}/end", dependencies=[allow("users")])
-def end_token(page: PageHere, user: UserHere, token_id: Id) -> Response:
-    with page.database.write() as db:
-        people.end_token(db, user, token_id, now())
     return RedirectResponse("/admin/users", status_code=303)

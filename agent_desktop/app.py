@@ -30,6 +30,7 @@ from agent_desktop import (
     sip,
     tickets,
     today,
+    token_pages,
 )
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
@@ -88,7 +89,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry, desk, board, calls, call_page, customers, tickets, today, report, admin):
+    for module in (entry, desk, board, calls, call_page, customers, tickets, today, report, admin, token_pages):
         router.include_router(module.router)
     return router
 

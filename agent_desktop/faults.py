@@ -16,7 +16,6 @@ from agent_desktop.i18n import marked as _
 from agent_desktop.page import page_of
 from agent_desktop.session import SignedIn, find
 from callcenter.errors import BadInput, CallCenterError, DatabaseUnreachable, NotAllowed, NotFound
-from ticketing.kinds import TicketIncomplete
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +74,7 @@ def to_do(status: int) -> str:
 def answer(request: Request, fault: CallCenterError) -> Response:
     """The fault as JSON for programs, as a fragment for a part of a page, as a page for people."""
     if request.url.path.startswith("/api/"):
-        said: dict[str, object] = {"error": fault.word, "message": fault.sentence, "detail": fault.detail}
-        if isinstance(fault, TicketIncomplete):
-            said["fields"] = {name: wrong.en for name, wrong in fault.faults.items()}
+        said = {"error": fault.word, "message": fault.sentence, "detail": fault.detail} | fault.as_json()
         headers = {"WWW-Authenticate": "Bearer"} if fault.status == 401 else {}
         return JSONResponse(said, status_code=fault.status, headers=headers)
     is_part = request.headers.get("hx-request") == "true"

@@ -25,7 +25,10 @@ DAILY = (
     Entry("reports", "/reports", marked("Reports"), alone=True),
 )
 
-MANAGE = (Entry("users", "/admin/users", marked("Users")),)
+MANAGE = (
+    Entry("users", "/admin/users", marked("Users")),
+    Entry("users", "/admin/tokens", marked("API tokens")),
+)
 
 
 def here(entry: Entry, path: str) -> bool:

@@ -5,6 +5,21 @@ from __future__ import annotations
 from agent_desktop.i18n import marked as _
 
 WORDS: dict[str, dict[str, str]] = {
+    "area": {
+        "agents": _("Agents"),
+        "calls": _("Calls"),
+        "campaigns": _("Campaigns"),
+        "customers": _("Customers"),
+        "engines": _("Engines"),
+        "events": _("Events"),
+        "knowledge": _("Knowledge"),
+        "quality": _("Quality"),
+        "queues": _("Queues"),
+        "reports": _("Reports"),
+        "stations": _("Stations"),
+        "tickets": _("Tickets"),
+        "webhooks": _("Webhooks"),
+    },
     "call_state": {
         "arrived": _("Arrived"),
         "in_menu": _("In the menu"),

@@ -25,6 +25,10 @@ class CallCenterError(Exception):
         """The docstring's first paragraph: what is translated, so it never holds a value."""
         return inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
+    def as_json(self) -> dict[str, object]:
+        """What a program is told of it beside word, sentence and detail."""
+        return {}
+
     def __str__(self) -> str:
         return f"{self.sentence} ({self.detail})" if self.detail else self.sentence
 

@@ -1,4 +1,4 @@
-"""Users, their roles and what these allow, passwords, log-ins, sessions and tokens."""
+"""Users, their roles and what these allow, passwords, log-ins and sessions."""
 
 from __future__ import annotations
 
@@ -53,17 +53,6 @@ class LoginSession(Base):
     ended_at: Mapped[datetime | None]
 
 
-class ApiToken(Base):
-    __tablename__ = "api_tokens"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    name: Mapped[str] = mapped_column(String(80))
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-
-
 class LoginAttempt(Base):
     """A failed log-in; so many of one name or address within a while and the next must wait."""
 
@@ -115,11 +104,16 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "tickets.write": _DESK,
     "tickets.all": _DESK | {Role.QA},
     "agents": _LEADS,
+    "events": _ALL,  # of what else the role may see
+    "knowledge": _ALL,
+    "knowledge.write": _LEADS | {Role.QA},
     "queues.write": _LEADS,
     "campaigns": _LEADS | {Role.CAMPAIGN},
     "quality": _LEADS | {Role.QA},
     "users": frozenset({Role.ADMIN}),
     "settings": frozenset({Role.ADMIN}),
+    "webhooks": frozenset({Role.ADMIN}),
+    "webhooks.write": frozenset({Role.ADMIN}),
 }
 """What is not listed is not allowed."""
 
@@ -292,7 +286,7 @@ def _fits(hashed: str, password: str) -> bool:
         return False
 
 
-# --- sessions and tokens -----------------------------------------------------------------------------------------
+# --- sessions --------------------------------------------------------------------------------------------------
 
 SESSION_LASTS = timedelta(hours=12)
 SESSION_IDLE = timedelta(hours=2)
@@ -343,29 +337,6 @@ def end_all_sessions(db: Session, user: User, now: datetime) -> int:
     still = (LoginSession.user_id == user.id) & LoginSession.ended_at.is_(None)
     ended = db.scalars(update(LoginSession).where(still).values(ended_at=now).returning(LoginSession.token_hash))
     return len(ended.all())
-
-
-def create_token(db: Session, user: User, name: str, now: datetime) -> str:
-    """A bearer token for the API, shown this once."""
-    token = f"cc_{secrets.token_urlsafe(32)}"
-    db.add(ApiToken(user_id=user.id, name=name[:80], token_hash=_digest(token), created_at=now))
-    db.flush()
-    return token
-
-
-def token_user(db: Session, token: str) -> User | None:
-    return db.scalar(
-        select(User)
-        .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == _digest(token), ApiToken.ended_at.is_(None), User.active)
-    )
-
-
-def end_token(db: Session, user: User, token_id: int, now: datetime) -> None:
-    """NotFound unless it is this user's token and still good."""
-    mine = (ApiToken.id == token_id) & (ApiToken.user_id == user.id) & ApiToken.ended_at.is_(None)
-    if not db.scalars(update(ApiToken).where(mine).values(ended_at=now).returning(ApiToken.id)).all():
-        raise NotFound(f"token {token_id}")
 
 
 def _digest(token: str) -> str:

@@ -22,7 +22,7 @@ from agent_desktop.app import create_app
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
 from callcenter.events import AgentAnswered, AgentRung, Fact, LegEnded, LegStarted, QueueJoined
-from config import people, queues
+from config import people, queues, tokens
 from config.people import Role, User
 from config.settings import Settings
 from cti import projection
@@ -75,10 +75,10 @@ class Desk:
             client.headers["X-CSRF"] = csrf
         return client
 
-    def token(self, login: str) -> dict[str, str]:
-        """The header a program of this user sends."""
+    def token(self, login: str, *scopes: str) -> dict[str, str]:
+        """The header a program of this user sends; its token is for everything, unless scopes are named."""
         with self.database.write() as db:
-            token = people.create_token(db, self.users[login], "ERP", now())
+            token = tokens.create(db, self.users[login], "ERP", now(), scopes=scopes or tokens.SCOPES)
         return {"Authorization": f"Bearer {token}"}
 
 

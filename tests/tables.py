@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 
 MODULES = (
+    "agent_desktop.rows",
     "callcenter.jobs",
     "callcenter.ledger",
     "config.people",
     "config.queues",
+    "config.tokens",
     "cti.rollups",
     "cti.rows",
     "recordings.rows",

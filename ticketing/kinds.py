@@ -220,6 +220,9 @@ class TicketIncomplete(BadInput):
         """By the field's name; also subject, customer and engine."""
         super().__init__(", ".join(f"{name}: {fault.en}" for name, fault in faults.items()))
 
+    def as_json(self) -> dict[str, object]:
+        return {"fields": {name: fault.en for name, fault in self.faults.items()}}
+
 
 def form_of(kind: str) -> Form:
     try:

@@ -51,6 +51,10 @@ class StaleTicket(CallCenterError):
         self.by = list(by)
         super().__init__(f"{ticket.number} {', '.join(self.theirs)}, {', '.join(self.by)}")
 
+    def as_json(self) -> dict[str, object]:
+        changed = {name: _told(value) for name, value in self.theirs.items()}
+        return {"version": self.ticket.version, "changed": changed, "by": self.by}
+
     @property
     def faults(self) -> dict[str, Fault]:
         """The same by the form's fields, to be shown beside what was typed; saving again replaces theirs knowingly."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from agent_desktop import faults
 from agent_desktop.api import agents, calls, customers, tickets
+from agent_desktop.api.once import DoneBefore
 from agent_desktop.desktop import Desktop
 from agent_desktop.page import OpenPage
 
@@ -19,13 +20,18 @@ def create_api(desktop: Desktop) -> FastAPI:
     api = FastAPI(
         title="Call centre",
         version=VERSION,
-        description="Bearer tokens; a token may do what its user's role may. Times are UTC, ISO 8601.",
+        description="Bearer tokens with scopes, never more than their owner's role. Times are UTC, ISO 8601.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
     )
     api.state.desktop = desktop
     faults.install(api)
+
+    @api.exception_handler(DoneBefore)
+    def again(_request: Request, done: DoneBefore) -> JSONResponse:
+        return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
+
     for module in (calls, tickets, customers, agents):
         api.include_router(module.router)
 

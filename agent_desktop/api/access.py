@@ -1,19 +1,24 @@
-"""Who calls the API: the owner of the bearer token, with his role's rights."""
+"""Who calls the API: the owner of the bearer token, with his role's rights as far as the token's scopes reach."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from agent_desktop.desktop import Reading
+from agent_desktop.desktop import Desktop, DesktopHere
 from agent_desktop.session import may
+from callcenter.database import now
 from callcenter.errors import CallCenterError, NotAllowed
-from config import people
+from config import tokens
 from config.people import User
+from config.tokens import ApiToken
 
-bearer = HTTPBearer(auto_error=False, description="A token that an administrator has made on the page Users.")
+bearer = HTTPBearer(
+    auto_error=False, description="A token made on the page API tokens; its scopes say what it may be used for."
+)
 
 
 class NoToken(CallCenterError):
@@ -22,22 +27,62 @@ class NoToken(CallCenterError):
     status = 401
 
 
-def token_user(db: Reading, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> User:
-    user = people.token_user(db, sent.credentials) if sent is not None else None
-    if user is None:
+class OutOfScope(CallCenterError):
+    """This token was not made for that; the scope named is missing."""
+
+    status = 403
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A program, by its token, and the user it stands for."""
+
+    user: User
+    token: ApiToken
+
+    def may(self, permission: str) -> bool:
+        """Whether the owner's role and the token's scopes both allow it."""
+        return may(self.user, permission) and tokens.reaches(self.token.scopes, tokens.scope_of(permission))
+
+
+def holder_of(desktop: Desktop, token: str) -> Holder | None:
+    """None where the token is not, or no longer, good."""
+    at = now()
+    with desktop.database.read() as db:
+        found = tokens.found(db, token, at)
+    if found is None:
+        return None
+    if tokens.unseen(found[1], at):
+        with desktop.database.write() as db:
+            tokens.seen(db, found[1], at)
+    return Holder(*found)
+
+
+def holder(desktop: DesktopHere, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Holder:
+    found = holder_of(desktop, sent.credentials) if sent is not None else None
+    if found is None:
         raise NoToken
-    return user
+    return found
+
+
+HolderHere = Annotated[Holder, Depends(holder)]
+
+
+def token_user(program: HolderHere) -> User:
+    return program.user
 
 
 TokenUser = Annotated[User, Depends(token_user)]
 
 
 def right(permission: str) -> Any:
-    """A route's dependency: only tokens whose owner's role allows this get in."""
+    """A route's dependency: only tokens made for this, whose owner's role allows it, get in."""
 
-    def allowed(user: TokenUser) -> None:
-        if not may(user, permission):
+    def allowed(program: HolderHere) -> None:
+        if not may(program.user, permission):
             raise NotAllowed
+        if not program.may(permission):
+            raise OutOfScope(tokens.scope_of(permission))
 
     allowed.permission = permission  # type: ignore[attr-defined]  # read by the test that every route has one
     return Depends(allowed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_desktop.api import shapes
 from agent_desktop.api.access import right
-from agent_desktop.api.shapes import Listed
+from agent_desktop.api.paging import Before, Limit, Listed, page
 from agent_desktop.desktop import Reading
 from callcenter.errors import NotFound
 from config.people import User
@@ -18,8 +18,9 @@ router = APIRouter(prefix="/v1", tags=["agents"])
 
 
 @router.get("/agents", dependencies=[right("agents")], summary="Every agent as he is now")
-def list_agents(db: Reading) -> Listed[shapes.Agent]:
-    return Listed(items=_agents(db), next=None)
+def list_agents(request: Request, db: Reading, before: Before = "", limit: Limit = 50) -> Listed[shapes.Agent]:
+    found = [agent for agent in _agents(db) if agent.extension > before]
+    return page(request, shapes.Agent, found, limit, lambda agent: agent.extension)
 
 
 @router.get("/agents/{extension}", dependencies=[right("agents")], summary="One agent as he is now")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 
 from agent_desktop import calls
 from agent_desktop.api import shapes
 from agent_desktop.api.access import TokenUser, right
-from agent_desktop.api.shapes import Limit, Listed
+from agent_desktop.api.paging import Before, Limit, Listed, page
 from agent_desktop.desktop import LARGEST_ID, DesktopHere, Reading
 from callcenter import phone
 from callcenter.errors import BadInput
@@ -22,6 +22,7 @@ router = APIRouter(prefix="/v1", tags=["calls"])
 
 @router.get("/calls", dependencies=[right("calls")], summary="List calls, newest first")
 def list_calls(
+    request: Request,
     desktop: DesktopHere,
     db: Reading,
     user: TokenUser,
@@ -33,7 +34,7 @@ def list_calls(
     customer_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
     started_from: datetime | None = None,
     started_to: datetime | None = None,
-    before: Annotated[str, Query(max_length=180)] = "",
+    before: Before = "",
     limit: Limit = 50,
 ) -> Listed[shapes.Call]:
     rows = select(Call).where(calls.visible(user))
@@ -56,10 +57,7 @@ def list_calls(
     if before:
         rows = rows.where(calls.before(before))
     found = db.scalars(rows.order_by(Call.started_at.desc(), Call.call_id.desc()).limit(limit + 1)).all()
-    return Listed(
-        items=[shapes.Call.model_validate(call) for call in found[:limit]],
-        next=calls.cursor(found[limit - 1]) if len(found) > limit else None,
-    )
+    return page(request, shapes.Call, found, limit, calls.cursor)
 
 
 @router.get("/calls/{call_id}", dependencies=[right("calls")], summary="One call")

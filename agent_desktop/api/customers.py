@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session, selectinload
 
-from agent_desktop.api import shapes
+from agent_desktop.api import shapes, versions
 from agent_desktop.api.access import TokenUser, right
-from agent_desktop.api.shapes import Limit, Listed
+from agent_desktop.api.once import OnceHere
+from agent_desktop.api.paging import Before, Limit, Listed, behind, number, page
+from agent_desktop.api.versions import IfMatch
 from agent_desktop.desktop import LARGEST_ID, DesktopHere, Id, Reading
 from callcenter import phone
 from callcenter.database import now
@@ -23,13 +25,16 @@ FOUND_AT_MOST = 200
 
 @router.get("/customers", dependencies=[right("customers")], tags=["customers"], summary="List or search customers")
 def list_customers(
+    request: Request,
     desktop: DesktopHere,
     db: Reading,
     user: TokenUser,
     q: Annotated[str, Query(max_length=100, description="Name, pinyin, initials or number; likeliest first.")] = "",
-    number: Annotated[str, Query(max_length=40, description="Exactly this number, as a caller shows it.")] = "",
+    shown_number: Annotated[
+        str, Query(alias="number", max_length=40, description="Exactly this number, as a caller shows it.")
+    ] = "",
     kind: Annotated[str, Query(max_length=12)] = "",
-    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
+    before: Before = "",
     limit: Limit = 50,
 ) -> Listed[shapes.Customer]:
     centre = desktop.settings.centre
@@ -37,28 +42,29 @@ def list_customers(
     if kind:
         rows = rows.where(Customer.kind == kind)
     wanted: list[int] | None = None
-    if number:
-        spelt = phone.normalise(number, centre.country, centre.area_code)
+    if shown_number:
+        spelt = phone.normalise(shown_number, centre.country, centre.area_code)
         wanted = [customer.id for customer, _level in customers.by_number(db, spelt)]
     elif q:
         hits = search.find(db, q, user, FOUND_AT_MOST, centre.country, centre.area_code)
         wanted = [hit.id for hit in hits if hit.kind == "customer"]
     if wanted is not None:
-        found = {customer.id: customer for customer in db.scalars(rows.where(Customer.id.in_(wanted)))}
-        ordered = [found[one] for one in wanted if one in found][:limit]
-        return Listed(items=[shapes.Customer.model_validate(one) for one in ordered], next=None)
-    if before is not None:
-        rows = rows.where(Customer.id < before)
+        there, more = behind(wanted, before, limit)
+        found = {customer.id: customer for customer in db.scalars(rows.where(Customer.id.in_(there)))}
+        ordered = [found[one] for one in there if one in found]
+        return page(request, shapes.Customer, ordered, limit, lambda one: one.id, more=more)
+    below = number(before)
+    if below is not None:
+        rows = rows.where(Customer.id < below)
     newest = db.scalars(rows.order_by(Customer.id.desc()).limit(limit + 1)).all()
-    return Listed(
-        items=[shapes.Customer.model_validate(customer) for customer in newest[:limit]],
-        next=str(newest[limit - 1].id) if len(newest) > limit else None,
-    )
+    return page(request, shapes.Customer, newest, limit, lambda one: one.id)
 
 
 @router.get("/customers/{customer_id}", dependencies=[right("customers")], tags=["customers"], summary="One customer")
-def read_customer(db: Reading, user: TokenUser, customer_id: Id) -> shapes.Customer:
-    return shapes.Customer.model_validate(customers.load_customer(db, customer_id, user))
+def read_customer(db: Reading, user: TokenUser, response: Response, customer_id: Id) -> shapes.Customer:
+    customer = customers.load_customer(db, customer_id, user)
+    versions.tag(response, versions.of_time(customer.changed_at))
+    return shapes.Customer.model_validate(customer)
 
 
 @router.post(
@@ -68,9 +74,10 @@ def read_customer(db: Reading, user: TokenUser, customer_id: Id) -> shapes.Custo
     status_code=201,
     summary="Create a customer",
 )
-def create_customer(desktop: DesktopHere, sent: shapes.NewCustomer) -> shapes.Customer:
+def create_customer(desktop: DesktopHere, once: OnceHere, sent: shapes.NewCustomer) -> shapes.Customer:
     centre = desktop.settings.centre
-    with desktop.database.write() as db:
+
+    def created(db: Session) -> shapes.Customer:
         customer = customers.create(
             db,
             sent.kind,
@@ -86,6 +93,8 @@ def create_customer(desktop: DesktopHere, sent: shapes.NewCustomer) -> shapes.Cu
         )
         return shapes.Customer.model_validate(customer)
 
+    return once.do(created)
+
 
 @router.patch(
     "/customers/{customer_id}",
@@ -94,35 +103,46 @@ def create_customer(desktop: DesktopHere, sent: shapes.NewCustomer) -> shapes.Cu
     summary="Change a customer",
 )
 def change_customer(
-    desktop: DesktopHere, user: TokenUser, customer_id: Id, sent: shapes.ChangedCustomer
+    desktop: DesktopHere,
+    user: TokenUser,
+    response: Response,
+    customer_id: Id,
+    sent: shapes.ChangedCustomer,
+    if_match: IfMatch = "",
 ) -> shapes.Customer:
     changes = {name: value for name, value in sent.model_dump(exclude_unset=True).items() if value is not None}
+    expected = versions.looked_at(if_match)
     with desktop.database.write() as db:
         customer = customers.load_customer(db, customer_id, user)
-        return shapes.Customer.model_validate(customers.change(db, customer, now(), **changes))
+        standing = versions.of_time(customer.changed_at)
+        if expected is not None and expected != standing:
+            raise versions.Changed(shapes.Customer.model_validate(customer), standing)
+        customer = customers.change(db, customer, now(), **changes)
+        versions.tag(response, versions.of_time(customer.changed_at))
+        return shapes.Customer.model_validate(customer)
 
 
 @router.get("/engines", dependencies=[right("engines")], tags=["engines"], summary="List or find engines")
 def list_engines(
+    request: Request,
     db: Reading,
     serial: Annotated[str, Query(max_length=40, description="The whole serial number or its end, four at least.")] = "",
     customer_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
-    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
+    before: Before = "",
     limit: Limit = 50,
 ) -> Listed[shapes.Engine]:
     if serial:
-        found = engines.find(db, serial, limit)
-        return Listed(items=[shapes.Engine.model_validate(engine) for engine in found], next=None)
+        found = {engine.id: engine for engine in engines.find(db, serial, FOUND_AT_MOST)}
+        there, more = behind(list(found), before, limit)
+        return page(request, shapes.Engine, [found[one] for one in there], limit, lambda one: one.id, more=more)
     rows = select(Engine)
     if customer_id is not None:
         rows = rows.where(Engine.customer_id == customer_id)
-    if before is not None:
-        rows = rows.where(Engine.id < before)
+    below = number(before)
+    if below is not None:
+        rows = rows.where(Engine.id < below)
     newest = db.scalars(rows.order_by(Engine.id.desc()).limit(limit + 1)).all()
-    return Listed(
-        items=[shapes.Engine.model_validate(engine) for engine in newest[:limit]],
-        next=str(newest[limit - 1].id) if len(newest) > limit else None,
-    )
+    return page(request, shapes.Engine, newest, limit, lambda one: one.id)
 
 
 @router.get(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_desktop.desktop import LARGEST_ID
 
 Reference = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Limit = Annotated[int, Query(ge=1, le=200, description="How many at once.")]
 
 
 class Shape(BaseModel):
@@ -22,14 +20,6 @@ class Sent(BaseModel):
     """What a program sends; a field we do not know is a mistake, not ignored."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-T = TypeVar("T", bound=Shape)
-
-
-class Listed(BaseModel, Generic[T]):
-    items: list[T]
-    next: str | None = Field(None, description="`before` of the next page; null on the last.")
 
 
 class Call(Shape):
@@ -107,8 +97,12 @@ class NewTicket(Sent):
 
 
 class ChangedTicket(Sent):
-    version: int = Field(
-        ge=0, le=LARGEST_ID, description="The version that was looked at; 409 if somebody has changed the ticket since."
+    version: int | None = Field(
+        None,
+        ge=0,
+        le=LARGEST_ID,
+        description="The version that was looked at, unless If-Match says it; 409 if somebody has changed the ticket "
+        "since.",
     )
     subject: str | None = Field(None, max_length=200)
     state: str | None = None

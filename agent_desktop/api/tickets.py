@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from agent_desktop import calls
-from agent_desktop.api import shapes
+from agent_desktop.api import shapes, versions
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.calls import aware
-from agent_desktop.api.shapes import Limit, Listed
-from agent_desktop.desktop import LARGEST_ID, Desktop, DesktopHere, Id, Reading
+from agent_desktop.api.once import Once, OnceHere
+from agent_desktop.api.paging import Before, Limit, Listed, number, page
+from agent_desktop.api.versions import IfMatch
+from agent_desktop.desktop import DesktopHere, Id, Reading
 from callcenter.database import now
+from callcenter.errors import BadInput
+from callcenter.events import Event
 from config.people import User
 from ticketing import tickets
 from ticketing.rows import Ticket
@@ -24,13 +28,14 @@ router = APIRouter(prefix="/v1", tags=["tickets"])
 
 @router.get("/tickets", dependencies=[right("tickets")], summary="List tickets, newest first")
 def list_tickets(
+    request: Request,
     db: Reading,
     user: TokenUser,
     state: Annotated[list[str], Query(max_length=5)] = [],  # noqa: B006 - FastAPI copies it
     kind: Annotated[str, Query(max_length=12)] = "",
     owner: Annotated[str, Query(max_length=40)] = "",
     late: bool = False,
-    before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
+    before: Before = "",
     limit: Limit = 50,
 ) -> Listed[shapes.Ticket]:
     found = tickets.listed(
@@ -40,22 +45,21 @@ def list_tickets(
         kind=kind,
         owner=owner,
         late_at=now() if late else None,
-        below_id=before,
+        below_id=number(before),
         limit=limit + 1,
     )
-    return Listed(
-        items=[shapes.Ticket.model_validate(ticket) for ticket in found[:limit]],
-        next=str(found[limit - 1].id) if len(found) > limit else None,
-    )
+    return page(request, shapes.Ticket, found, limit, lambda ticket: ticket.id)
 
 
 @router.get("/tickets/{ticket_id}", dependencies=[right("tickets")], summary="One ticket with what was done to it")
-def read_ticket(db: Reading, user: TokenUser, ticket_id: Id) -> shapes.WholeTicket:
-    return shapes.WholeTicket.model_validate(tickets.load_ticket(db, ticket_id, user))
+def read_ticket(db: Reading, user: TokenUser, response: Response, ticket_id: Id) -> shapes.WholeTicket:
+    ticket = tickets.load_ticket(db, ticket_id, user)
+    versions.tag(response, ticket.version)
+    return shapes.WholeTicket.model_validate(ticket)
 
 
 @router.post("/tickets", dependencies=[right("tickets.write")], status_code=201, summary="Open a ticket")
-def open_ticket(desktop: DesktopHere, user: TokenUser, sent: shapes.NewTicket) -> shapes.WholeTicket:
+def open_ticket(desktop: DesktopHere, once: OnceHere, user: TokenUser, sent: shapes.NewTicket) -> shapes.WholeTicket:
     def opened(db: Session) -> Ticket:
         if sent.call_id is not None:
             calls.load_call(db, sent.call_id, user)
@@ -77,54 +81,66 @@ def open_ticket(desktop: DesktopHere, user: TokenUser, sent: shapes.NewTicket) -
             zone=desktop.settings.centre.zone,
         )
 
-    return _stepped(desktop, user, opened)
+    return _stepped(once, user, opened)
 
 
 @router.patch("/tickets/{ticket_id}", dependencies=[right("tickets.write")], summary="Change an open ticket")
 def change_ticket(
-    desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.ChangedTicket
+    desktop: DesktopHere,
+    user: TokenUser,
+    response: Response,
+    ticket_id: Id,
+    sent: shapes.ChangedTicket,
+    if_match: IfMatch = "",
 ) -> shapes.WholeTicket:
     changes = sent.model_dump(exclude_unset=True, exclude={"version"})
+    version = versions.looked_at(if_match) if sent.version is None else sent.version
+    if version is None:
+        raise BadInput("version")
 
     def changed(db: Session) -> Ticket:
         aware(sent.due_at)
         if sent.call_id is not None:
             calls.load_call(db, sent.call_id, user)
         ticket = tickets.load_ticket(db, ticket_id, user)
-        return tickets.change(db, ticket, version=sent.version, by=user.login, now=now(), **changes)
+        return tickets.change(db, ticket, version=version, by=user.login, now=now(), **changes)
 
-    return _stepped(desktop, user, changed)
+    whole = _stepped(Once(desktop, 0, "", "", 200), user, changed)
+    versions.tag(response, whole.version)
+    return whole
 
 
 @router.post("/tickets/{ticket_id}/notes", dependencies=[right("tickets.write")], summary="Add words to a ticket")
-def note_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
+def note_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def noted(db: Session) -> Ticket:
         return tickets.note(db, tickets.load_ticket(db, ticket_id, user), sent.text, by=user.login, now=now())
 
-    return _stepped(desktop, user, noted)
+    return _stepped(once, user, noted)
 
 
 @router.post("/tickets/{ticket_id}/close", dependencies=[right("tickets.write")], summary="Close a ticket")
-def close_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
+def close_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def closed(db: Session) -> Ticket:
         return tickets.close(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
 
-    return _stepped(desktop, user, closed)
+    return _stepped(once, user, closed)
 
 
 @router.post("/tickets/{ticket_id}/reopen", dependencies=[right("tickets.write")], summary="Open a closed ticket again")
-def reopen_ticket(desktop: DesktopHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
+def reopen_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def reopened(db: Session) -> Ticket:
         return tickets.reopen(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
 
-    return _stepped(desktop, user, reopened)
+    return _stepped(once, user, reopened)
 
 
-def _stepped(desktop: Desktop, user: User, step: Callable[[Session], Ticket]) -> shapes.WholeTicket:
+def _stepped(once: Once, user: User, step: Callable[[Session], Ticket]) -> shapes.WholeTicket:
     """Take the step, commit, tell the desks, and answer with the whole ticket as it is now."""
-    with desktop.database.write() as db:
+    nudges: list[Event] = []
+
+    def stepped(db: Session) -> shapes.WholeTicket:
         ticket = step(db)
-        whole = shapes.WholeTicket.model_validate(tickets.load_ticket(db, ticket.id, user))
-        told = tickets.nudge(ticket)
-    desktop.bus.publish(told)
-    return whole
+        nudges.append(tickets.nudge(ticket))
+        return shapes.WholeTicket.model_validate(tickets.load_ticket(db, ticket.id, user))
+
+    return once.do(stepped, nudges)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fastapi.routing import APIRoute
 
-from agent_desktop.api import agents, calls, tickets
-from agent_desktop.api import customers as customers_api
-from agent_desktop.session import may
 from callcenter.database import now
 from callcenter.events import StatusChosen, TicketChanged
 from config import people
-from tests.desktop import PEOPLE, answer, arrival, hang_up, ringing, tell
+from tests.desktop import answer, arrival, hang_up, ringing, tell
 from ticketing import customers, engines
 
 REPAIR = {"kind": "repair", "subject": "水温高", "fields": {"fault": "coolant_hot", "place": "郑州东站工地"}}
@@ -25,10 +21,6 @@ def lijianguo(desk) -> int:
         return customer.id
 
 
-def api_routes() -> list[APIRoute]:
-    return [route for module in (calls, tickets, customers_api, agents) for route in module.router.routes]
-
-
 def test_without_a_good_token_nothing_is_said(desk):
     client = desk.client()
     for headers in ({}, {"Authorization": "Bearer cc_wrong"}, {"Authorization": "Basic d2FuZzpmYW5n"}):
@@ -38,23 +30,6 @@ def test_without_a_good_token_nothing_is_said(desk):
         assert said.json()["error"] == "NoToken"
     signed_in = desk.client("admin").get("/api/v1/calls")
     assert signed_in.status_code == 401  # a cookie is no token: other sites' pages could send it
-
-
-@pytest.mark.parametrize("login", [person[0] for person in PEOPLE])
-def test_a_token_may_do_what_its_users_role_may(desk, login):
-    client, headers, user = desk.client(), desk.token(login), desk.users[login]
-    for route in api_routes():
-        found = [getattr(one.dependency, "permission", "") for one in route.dependencies]
-        asked = {permission for permission in found if permission}
-        assert asked, f"{route.path} lets everybody in"
-        allowed = all(may(user, permission) for permission in asked)
-        path = "/api" + route.path.replace("{call_id}", "x").replace("{extension}", "1001")
-        for name in ("ticket_id", "customer_id", "engine_id"):
-            path = path.replace("{" + name + "}", "999999")
-        for method in route.methods or ():
-            said = client.request(method, path, headers=headers, json={} if method in {"POST", "PATCH"} else None)
-            assert (said.status_code == 403) == (not allowed), (login, method, path, said.status_code)
-            assert said.status_code < 500
 
 
 def test_a_token_ends(desk):
@@ -158,13 +133,12 @@ def test_calls_are_listed_page_by_page_each_once_and_only_ones_own(desk):
         agent = "1001" if number % 2 else "1002"
         tell(desk, ringing(f"tel-{number}.1", agent), answer(f"tel-{number}.1", agent))
         tell(desk, *hang_up(f"tel-{number}.1"))
-    seen, before = [], ""
-    while True:
-        page = client.get("/api/v1/calls", params={"limit": 3, "before": before}, headers=desk.token("zhaomin")).json()
+    seen: list[str] = []
+    following: str | None = "/api/v1/calls?limit=3"
+    while following:
+        page = client.get(following, headers=desk.token("zhaomin")).json()
         seen += [call["call_id"] for call in page["items"]]
-        before = page["next"]
-        if not before:
-            break
+        following = page["next"]
     assert seen == [f"tel-{number}.1" for number in range(6, -1, -1)]
     own = client.get("/api/v1/calls", headers=desk.token("wangfang")).json()["items"]
     assert {call["agent"] for call in own} == {"1001"}

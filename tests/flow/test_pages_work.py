@@ -321,17 +321,44 @@ def test_a_user_is_made_with_a_password_shown_once(desk):
 
 
 def test_a_program_is_given_a_token_once_and_it_can_be_taken_back(desk):
-    client, path = desk.client("admin"), f"/admin/users/{desk.users['zhaomin'].id}/tokens"
-    shown = re.search(r'id="token">([^<]+)<', client.post(path, data={"name": "ERP"}).text)
+    client, asked = desk.client("admin"), {"user_id": desk.users["zhaomin"].id, "name": "ERP 用友", "days": 30}
+    assert 'data-fault="NoSuchScope"' in client.post("/admin/tokens", data=asked).text
+    made = client.post("/admin/tokens", data=asked | {"scopes": ["agents:read", "tickets:read"]})
+    shown = re.search(r'id="token">([^<]+)<', made.text)
     assert shown is not None
+    assert "never" in made.text
     bearer = {"Authorization": f"Bearer {shown.group(1)}"}
     assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 200
-    page = client.get("/admin/users").text
+    page = client.get("/admin/tokens").text
     assert shown.group(1) not in page
-    end = re.search(r'action="(/admin/users/\d+/tokens/\d+/end)"', page)
+    assert "agents:read tickets:read" in page
+    assert "never" not in page  # it has just been used
+    end = re.search(r'action="(/admin/tokens/\d+/end)"', page)
     assert end is not None
     assert client.post(end.group(1)).status_code == 303
     assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 401
+
+
+def test_everyone_makes_and_ends_his_own_tokens_within_his_own_rights(desk):
+    client, colleague = desk.client("wangfang"), desk.client("lina")
+    page = client.get("/account/tokens").text
+    assert "tickets:write" in page
+    assert "webhooks:write" not in page  # which an agent has no use for
+    made = client.post("/account/tokens", data={"name": "排班表", "scopes": ["tickets:read", "agents:read"]})
+    shown = re.search(r'id="token">([^<]+)<', made.text)
+    assert shown is not None
+    bearer = {"Authorization": f"Bearer {shown.group(1)}"}
+    assert desk.client().get("/api/v1/tickets", headers=bearer).status_code == 200
+    refused = desk.client().get("/api/v1/agents", headers=bearer)
+    assert (refused.status_code, refused.json()["error"]) == (403, "NotAllowed")  # never more than the role
+    outside = desk.client().get("/api/v1/customers", headers=bearer)
+    assert (outside.status_code, outside.json()["error"]) == (403, "OutOfScope")
+    assert outside.json()["detail"] == "customers:read"
+    end = re.search(r'action="(/account/tokens/\d+/end)"', made.text)
+    assert end is not None
+    assert colleague.post(end.group(1)).status_code == 404
+    assert client.post(end.group(1)).status_code == 303
+    assert desk.client().get("/api/v1/tickets", headers=bearer).status_code == 401
 
 
 def test_an_administrator_does_not_lock_himself_out(desk):

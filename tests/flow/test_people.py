@@ -12,7 +12,7 @@ from argon2 import PasswordHasher, Type
 from sqlalchemy import func, select
 
 from callcenter.errors import BadInput, NotFound
-from config import people, queues
+from config import people, queues, tokens
 from config.people import PERMISSIONS, LoginAttempt, LoginTaken, Role, TooManyAttempts, User, WeakPassword, WrongLogin
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -176,32 +176,43 @@ def test_a_session_is_good_until_it_is_ended_too_old_or_unused(database, wangfan
 
 def test_a_new_password_or_being_kept_out_ends_every_session(database, wangfang):
     with database.write() as db:
-        tokens = [people.start_session(db, wangfang, NOW)[0] for _ in range(3)]
-        assert len(set(tokens)) == 3
-        bearer = people.create_token(db, wangfang, "ERP", NOW)
+        cookies = [people.start_session(db, wangfang, NOW)[0] for _ in range(3)]
+        assert len(set(cookies)) == 3
+        bearer = tokens.create(db, wangfang, "ERP", NOW)
         people.set_password(db, wangfang, "一个全新的密码-2026", NOW)
-        assert [people.session_user(db, token, NOW) for token in tokens] == [None] * 3
+        assert [people.session_user(db, cookie, NOW) for cookie in cookies] == [None] * 3
         token, _ = people.start_session(db, wangfang, NOW)
-        assert people.token_user(db, bearer) is not None
+        assert tokens.found(db, bearer, NOW) is not None
         people.set_active(db, wangfang, False, NOW)
         assert people.session_user(db, token, NOW) is None
-        assert people.token_user(db, bearer) is None
+        assert tokens.found(db, bearer, NOW) is None
     with pytest.raises(WrongLogin):
         log_in(database, "一个全新的密码-2026")
 
 
-def test_a_token_works_until_its_owner_ends_it(database, wangfang):
+def test_a_token_works_until_its_owner_ends_it_or_its_time_is_over(database, wangfang):
     with database.write() as db:
-        bearer = people.create_token(db, wangfang, "ERP", NOW)
+        until = NOW + timedelta(days=30)
+        bearer = tokens.create(db, wangfang, "ERP 用友", NOW, scopes=["tickets:write"], expires_at=until)
         other = people.create_user(db, "lina", "李娜", "agent", PASSWORD, NOW)
-        found = people.token_user(db, bearer)
+        found = tokens.found(db, bearer, NOW)
         assert found is not None
-        assert found.id == wangfang.id
-        assert people.token_user(db, bearer + "x") is None
+        assert found[0].id == wangfang.id
+        assert found[1].scopes == ["tickets:write"]
+        assert tokens.reaches(found[1].scopes, "tickets:read")
+        assert not tokens.reaches(found[1].scopes, "customers:read")
+        assert tokens.found(db, bearer + "x", NOW) is None
+        assert tokens.found(db, bearer, NOW + timedelta(days=31)) is None
         with pytest.raises(NotFound):
-            people.end_token(db, other, 1, NOW)
-        people.end_token(db, wangfang, 1, NOW)
-        assert people.token_user(db, bearer) is None
+            tokens.end(db, 1, NOW, other)
+        tokens.end(db, 1, NOW, wangfang)
+        assert tokens.found(db, bearer, NOW) is None
+
+
+@pytest.mark.parametrize("scopes", [[], ["tickets"], ["tickets:write", "users:write"], ["*"]])
+def test_a_token_is_made_for_scopes_there_are(database, wangfang, scopes):
+    with database.write() as db, pytest.raises(tokens.NoSuchScope):
+        tokens.create(db, wangfang, "ERP", NOW, scopes=scopes)
 
 
 def test_roles_are_allowed_what_is_listed_and_nothing_else():
