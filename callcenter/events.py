@@ -206,6 +206,16 @@ class Transferred(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PutAside(Fact):
+    """The customer waits with music: an agent asks somebody meanwhile (consult), or has parked him (parked)."""
+
+    leg_id: str  # the customer's
+    agent: str  # who put him there; empty where nobody said
+    why: str
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordingStarted(Fact):
     """The switch began to write the call's sound; file is the name without folder and ending."""
 
@@ -322,6 +332,25 @@ class SwitchChanged(Nudge):
 
     switch: str
     connected: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wished(Nudge):
+    """Somebody wants something of the switch; a job row says what."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WishSettled(Nudge):
+    """What an agent wanted of the switch was done, or (a fault) was not."""
+
+    agent: str
+    job_id: int
+    kind: str
+    call_id: str | None
+    fault: str = ""  # machine word
     detail: str = ""
 
 

@@ -47,7 +47,7 @@ UNNEEDED_EVENTS = (  # three of four events of a call; Asterisk itself keeps the
 _FILTERS_BY_NAME = (20, 11)  # an older Asterisk's filter is a pattern over the whole event
 _FOR_THE_OWNER = {"pjsip.conf", "manager.conf"}
 _EMPTY = (
-    *("acl", "ari", "ccss", "cli", "cli_aliases", "cli_permissions", "dnsmgr", "dsp", "enum", "features"),
+    *("acl", "ari", "ccss", "confbridge", "cli", "cli_aliases", "cli_permissions", "dnsmgr", "dsp", "enum", "features"),
     *("geolocation", "pjproject", "queuerules", "sorcery", "udptl"),
     *("aeap", "hep", "prometheus", "stir_shaken", "websocket_client", "phoneprov", "codecs"),
 )

@@ -25,6 +25,7 @@ from callcenter.events import (
     LegStarted,
     MenuLeft,
     MenuStep,
+    PutAside,
     QueueAbandoned,
     QueueExited,
     QueueJoined,
@@ -55,6 +56,7 @@ STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was s
     BridgeEntered: (State.TALKING, _LIVE),  # if there is somebody else in the bridge
     BridgeLeft: _NOWHERE,
     Transferred: (State.ARRIVED, frozenset({State.TALKING})),  # if blind: he waits for whoever is called now
+    PutAside: (State.PARKED, _LIVE),  # if he is parked; else his agent only asks somebody
     RecordingStarted: _NOWHERE,
     CustomerBound: _NOWHERE,
     LegEnded: (State.ENDED, _LIVE),  # if it was the last one
@@ -65,6 +67,7 @@ KINDS = {
     State.WAITING: "queue",
     State.RINGING: "queue",
     State.TALKING: "talk",
+    State.PARKED: "hold",
 }
 
 
@@ -235,7 +238,7 @@ def _bridge_entered(story: Story, fact: BridgeEntered) -> bool:
     leg = story.leg(fact.leg_id, fact.at)
     if leg.ended_at is not None:
         return False
-    leg.bridge = fact.bridge_id
+    told_again, leg.bridge = leg.bridge == fact.bridge_id, fact.bridge_id
     inside = [other for other in story.legs.values() if other.bridge == fact.bridge_id]
     caller = story.legs.get(call.call_id)
     if len(inside) < 2 or (call.direction != "out" and (caller is None or caller not in inside)):
@@ -248,7 +251,8 @@ def _bridge_entered(story: Story, fact: BridgeEntered) -> bool:
     if offer is not None and offer.ended_at is None:  # nobody told that he answered
         offer.ended_at, offer.outcome = max(fact.at, offer.rung_at), "answered"
     now = story.open_segment
-    if now is not None and now.kind in ("talk", "hold") and now.agent == partner.agent:
+    on = now.kind if now is not None and now.agent == partner.agent else ""
+    if on == "talk" or (on == "hold" and told_again):  # who was put aside is back when he enters it anew
         return False
     if story.state is State.ENDED:
         return False
@@ -267,6 +271,14 @@ def _bridge_left(story: Story, fact: BridgeLeft) -> bool:
 def _transferred(story: Story, fact: Transferred) -> bool:
     story.call.transfers += 1
     return fact.kind == "blind"
+
+
+def _put_aside(story: Story, fact: PutAside) -> bool:
+    now = story.open_segment
+    if now is not None and now.kind == "talk":
+        story.call.holds += 1
+        story.spend("hold", fact.at)
+    return fact.why == "parked"
 
 
 def _recording_started(story: Story, fact: RecordingStarted) -> bool:
@@ -302,6 +314,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     BridgeEntered: _bridge_entered,
     BridgeLeft: _bridge_left,
     Transferred: _transferred,
+    PutAside: _put_aside,
     RecordingStarted: _recording_started,
     CustomerBound: _customer_bound,
 }

@@ -17,6 +17,7 @@ class State(StrEnum):
     WAITING = "waiting"
     RINGING = "ringing"
     TALKING = "talking"
+    PARKED = "parked"  # waits with music until somebody fetches him
     ENDED = "ended"
 
 

@@ -29,6 +29,7 @@ from callcenter.events import (
     MenuLeft,
     MenuStep,
     PhoneSeen,
+    PutAside,
     QueueAbandoned,
     QueueExited,
     QueueJoined,
@@ -248,6 +249,14 @@ def _queue_exit(m: Message, base: _Base, _: Normalise) -> Fact:
     return QueueExited(**base, queue=words(m["Queue"], 40), status=words(m["Status"], 20))
 
 
+def _put_aside(m: Message, base: _Base, _: Normalise) -> Fact:
+    return PutAside(**base, agent=words(m["Agent"], 10), why=words(m["Why"], 10))
+
+
+def _handed_over(m: Message, base: _Base, _: Normalise) -> Fact:
+    return Transferred(**base, kind="attended", to=words(m["To"], 40))
+
+
 # --- what the switch answers when it is asked what it has ------------------------------------------------------------
 
 
@@ -276,6 +285,8 @@ _USER: dict[str, _Tell] = {
     "IvrDone": _ivr_done,
     "Recording": _recording,
     "QueueExit": _queue_exit,
+    "PutAside": _put_aside,
+    "HandedOver": _handed_over,
 }
 _TELL: dict[str, _Tell] = {
     "Newchannel": _leg_started,

@@ -11,6 +11,7 @@ MODULES = (
     "config.people",
     "config.queues",
     "config.tokens",
+    "cti.handovers",
     "cti.rollups",
     "cti.rows",
     "recordings.rows",

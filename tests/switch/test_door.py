@@ -10,7 +10,7 @@ import pytest
 
 from callcenter.database import now
 from cti.ami import Door, SwitchRefused
-from cti.control import hang_up
+from cti.moves import end
 from cti.places import Place, Places, found_places, repairs
 from cti.wire import BadField
 from tests.loop import in_loop, until
@@ -76,7 +76,7 @@ async def test_a_name_goes_through_the_switch_and_back_unchanged(switch):
         assert [channel["CallerIDName"] for channel in channels if channel["Channel"] == ours] == [NAME]
         assert (await door.ask("Getvar", Channel=ours, Variable="A"))["Value"] == "1,B=2"
         assert (await door.ask("Getvar", Channel=ours, Variable="B"))["Value"] == ""
-        assert await hang_up(door, [channel["Channel"] for channel in channels]) >= 1
+        assert await end(door, [channel["Channel"] for channel in channels]) >= 1
         gone: set[str] = set()
         while gone != {channel["Uniqueid"] for channel in channels}:
             for message in await asyncio.wait_for(door.inbox.take(100), 10):

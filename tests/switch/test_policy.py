@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
 from callcenter.events import AgentMissed, Event, StatusChosen
 from callcenter.jobs import Job
-from config.people import QueueMember
+from config.people import QueueMember, User
 from config.queues import Queue
-from cti import control
+from cti import wishes
 from cti.intake import Intake
 from cti.projection import record
 from cti.rows import Agent, Call, Offer
@@ -117,17 +118,21 @@ async def test_a_call_is_sent_on_to_a_colleague_and_hung_up_when_it_is_wished(sw
         call = here.call()
         assert call is not None
         with switch.database.write() as db:
-            late = control.wish_hang_up(db, call.call_id, "supervisor", now() - timedelta(minutes=1))
-            sent = control.wish_send_on(db, call.call_id, "1003", "agent1001", now())
+            late = wishes.hang_up(db, call.call_id, agent(db, "1001"), now() - timedelta(minutes=1))
+            sent = wishes.send_on(db, switch.settings, call.call_id, "1003", agent(db, "1001"), now(), {})
         await until(lambda: state_of(switch, sent) == "done")
         await until(lambda: here.call_is("talking", "1003"))
         assert state_of(switch, late) == "void"
         await until(lambda: here.is_("1001", status="available", state="idle"))
         with switch.database.write() as db:
-            over = control.wish_hang_up(db, call.call_id, "supervisor", now())
+            over = wishes.hang_up(db, call.call_id, agent(db, "1001"), now())
         await until(lambda: here.call() is None)
         await until(lambda: state_of(switch, over) == "done")
         assert switch.channels() == []
+
+
+def agent(db: Session, extension: str) -> User:
+    return db.scalars(select(User).where(User.extension == extension)).one()
 
 
 def state_of(switch: Switch, job: Job) -> str:

@@ -1,0 +1,163 @@
+"""What the switch is told to do with a call: one function per wish, each through the door, none tried twice.
+
+The rooms customers wait and meet in are the dial plan's (extensions_rooms.conf.j2), so what is begun here goes on
+without us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callcenter.errors import CallCenterError
+from cti.ami import Door, SwitchRefused
+from cti.rows import Leg
+
+SENT_ON = "tel"  # the context where queues, agents and numbers can be reached
+
+
+class CallMoved(CallCenterError):
+    """The call is no longer as it was when this was asked for; nothing was done."""
+
+    status = 409
+
+
+@dataclass(frozen=True)
+class Seats:
+    """Who is on the line: the agent whose wish it is, his customer, and whom he asks."""
+
+    mine: Leg | None
+    customer: Leg | None
+    asked: Leg | None
+
+    @classmethod
+    def of(cls, legs: Sequence[Leg], agent: str) -> Seats:
+        """``legs`` are the live ones, the oldest first."""
+        mine = next((leg for leg in reversed(legs) if agent and leg.agent == agent), None)
+        others = [leg for leg in legs if leg is not mine]
+        customer = next((leg for leg in others if leg.agent is None), others[0] if others and mine else None)
+        asked = next((leg for leg in reversed(others) if leg is not customer), None) if mine else None
+        return cls(mine, customer, asked)
+
+
+def outside_party(legs: Iterable[Leg]) -> Leg | None:
+    """The leg of whoever is no agent."""
+    return next((leg for leg in legs if leg.agent is None), None)
+
+
+def _there(leg: Leg | None) -> Leg:
+    if leg is None:
+        raise CallMoved
+    return leg
+
+
+async def hang_up(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """End every leg; one that went by itself is no fault, for a leg takes its partner with it."""
+    await end(door, [leg.channel for leg in legs])
+
+
+async def end(door: Door, channels: Iterable[str]) -> int:
+    """End these channels; how many were still there. SwitchUnreachable."""
+    ended = 0
+    for channel in channels:
+        with contextlib.suppress(SwitchRefused):
+            await door.ask("Hangup", Channel=channel, Cause=16)
+            ended += 1
+    return ended
+
+
+async def send_on(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The customer goes on alone; whoever talks to him is free."""
+    seats = Seats.of(legs, wish.get("agent", ""))
+    customer = _there(seats.customer)
+    await _mark(door, customer, PUT_BY=wish.get("agent", ""))
+    partner = _partner(customer, seats.mine, legs)
+    if partner is not None:
+        with contextlib.suppress(SwitchRefused):  # three in a bridge, or it has just ended: he is sent all the same
+            await door.ask("BlindTransfer", Channel=partner.channel, Context=SENT_ON, Exten=wish["to"])
+            return
+    await door.ask("Redirect", Channel=customer.channel, Context=SENT_ON, Exten=wish["to"], Priority=1)
+
+
+def _partner(customer: Leg, mine: Leg | None, legs: Sequence[Leg]) -> Leg | None:
+    """The agent's leg in one bridge with the customer's: by it the switch itself knows that it was a transfer."""
+    inside = [leg for leg in legs if leg.bridge and leg.bridge == customer.bridge and leg is not customer]
+    return inside[0] if len(inside) == 1 and mine in (None, inside[0]) else None
+
+
+async def ask(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The customer hears music, and the agent is put through to whom he asks."""
+    seats = Seats.of(legs, wish["agent"])
+    mine, customer = _there(seats.mine), _there(seats.customer)
+    if seats.asked is not None:
+        raise CallMoved
+    await _mark(door, mine, __CUSTOMER=customer.channel, __TARGET=wish["to"], __PUT_BY=wish["agent"])
+    await _mark(door, customer, PUT_BY=wish["agent"])
+    await _redirect(door, (customer, "aside", "consult"), (mine, "consult", wish["to"]))
+
+
+async def back(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """Whom he asked goes; the dial plan brings the agent back to his customer."""
+    await door.ask("Hangup", Channel=_there(Seats.of(legs, wish["agent"]).asked).channel, Cause=16)
+
+
+async def hand_over(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The agent goes; the dial plan brings his customer to whom he asked, as it does when he hangs up himself."""
+    seats = Seats.of(legs, wish["agent"])
+    _there(seats.asked)
+    await door.ask("Hangup", Channel=_there(seats.mine).channel, Cause=16)
+
+
+async def meet(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """All three in one room; who leaves it leaves the others talking."""
+    seats = Seats.of(legs, wish["agent"])
+    mine, customer, asked = _there(seats.mine), _there(seats.customer), _there(seats.asked)
+    if asked.answered_at is None:
+        raise CallMoved
+    for leg in (mine, customer, asked):
+        await _mark(door, leg, ROOM=wish["call_id"])
+    await _redirect(door, (mine, "meet", "ours"), (asked, "meet", "ours"))
+    await _redirect(door, (customer, "meet", "customer"))
+
+
+async def park(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The customer hears music until somebody fetches him; the agent is free."""
+    seats = Seats.of(legs, wish["agent"])
+    customer = _there(seats.customer)
+    await _mark(door, customer, PUT_BY=wish["agent"])
+    await _redirect(door, (customer, "aside", "parked"))
+
+
+async def fetch(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The parked customer rings at whoever fetches him."""
+    await _redirect(door, (_there(outside_party(legs)), "fetch", wish["agent"]))
+
+
+async def _mark(door: Door, leg: Leg, **variables: str) -> None:
+    for name, value in variables.items():
+        await door.ask("Setvar", Channel=leg.channel, Variable=name, Value=value)
+
+
+async def _redirect(door: Door, first: tuple[Leg, str, str], second: tuple[Leg, str, str] | None = None) -> None:
+    """Both at one stroke, or the one would be hung up because the other left it."""
+    leg, context, exten = first
+    extra: dict[str, Any] = {}
+    if second is not None:
+        other, extra_context, extra_exten = second
+        extra = {"ExtraChannel": other.channel, "ExtraContext": extra_context, "ExtraExten": extra_exten}
+        extra["ExtraPriority"] = 1
+    await door.ask("Redirect", Channel=leg.channel, Context=context, Exten=exten, Priority=1, **extra)
+
+
+MOVES = {
+    "hang_up": hang_up,
+    "send_on": send_on,
+    "ask": ask,
+    "back": back,
+    "hand_over": hand_over,
+    "meet": meet,
+    "park": park,
+    "fetch": fetch,
+}
