@@ -34,13 +34,14 @@ from config.settings import Settings
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
 from cti.projection import record
-from cti.rows import Agent, Call
+from cti.rows import Agent, Call, Offer
 from cti.wire import BadField
 
 log = logging.getLogger(__name__)
 
 BREATH_S = 0.05  # what comes together is dealt with together, and after the pop-up that came with it
 REPAIR_S = 5.0  # how long something done behind our back can stand
+CUT_KNOWN_S = 0.25  # a ringing that ends before its time: by then we know whether the caller has left the queue
 WRAP_UP_S = 60  # after a call that came from no queue
 
 
@@ -61,18 +62,27 @@ def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime |
 def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
     """Whoever let a call ring is put on a break, until he says that he is back.
 
-    Not one whose call somebody else took while all phones rang, nor one who chose another status himself.
+    Not one whose call somebody else took while all phones rang, nor one who chose another status himself, nor one
+    whose ringing was cut short: the caller hung up, or had waited for as long as his queue allows.
     """
     breaks: list[Fact] = []
     for missed in misses:
         agent = db.get(Agent, missed.agent)
         call = db.get(Call, missed.call_id) if missed.call_id else None
+        offer = db.get(Offer, missed.leg_id)
         taken = call is not None and call.state == "talking" and call.agent != missed.agent
-        if agent is not None and agent.status == "available" and not taken:
+        cut = offer is not None and offer.outcome == "cancelled" and not rang_out(db, missed)
+        if agent is not None and agent.status == "available" and not taken and not cut:
             breaks.append(
                 StatusChosen(agent=missed.agent, status="on_break", reason="missed", by="policy", at=missed.at)
             )
     return breaks
+
+
+def rang_out(db: Session, missed: AgentMissed) -> bool:
+    """Whether it rang for as long as the queue rings anybody; a shorter ringing may yet prove to have been cut."""
+    ring_s = db.scalar(select(Queue.ring_s).where(Queue.name == missed.queue))
+    return ring_s is None or missed.ring_ms >= ring_s * 1000
 
 
 class Policy:
@@ -87,7 +97,7 @@ class Policy:
         self._task: asyncio.Task[None] | None = None
         self._nudged = asyncio.Event()
         self._changed: set[str] = set()  # agents
-        self._missed: list[AgentMissed] = []
+        self._missed: list[tuple[float, AgentMissed]] = []  # monotonic, when it was heard
         self._looked_at: float | None = None  # monotonic; None: the next round looks at everything
         self._queues: frozenset[str] = frozenset()
         self._found: dict[tuple[str, str], Place] = {}
@@ -117,7 +127,7 @@ class Policy:
     def _hear(self, event: Event) -> None:
         match event:
             case AgentMissed():
-                self._missed.append(event)
+                self._missed.append((time.monotonic(), event))
             case AgentChanged() | StatusChosen() | PhoneSeen():
                 self._changed.add(event.agent)
             case SwitchChanged(connected=True):
@@ -169,18 +179,31 @@ class Policy:
         await self._carry_out(steps)
 
     def _decide(self, at: datetime) -> tuple[list[Event], datetime | None]:
-        missed, self._missed = self._missed, []
+        heard, self._missed = self._missed, []
         try:
             with self._database.read() as db:
                 over, next_at = finished_wrap_ups(db, at)
-            if not over and not missed:
-                return [], next_at
-            with self._database.write() as db:
-                over, next_at = finished_wrap_ups(db, at)
-                return record(db, [*over, *after_misses(db, missed)], "policy"), next_at
+                settled: list[AgentMissed] = []
+                early: list[tuple[float, AgentMissed]] = []
+                for since, missed in heard:
+                    if time.monotonic() - since >= CUT_KNOWN_S or rang_out(db, missed):
+                        settled.append(missed)
+                    else:
+                        early.append((since, missed))
+            if over or settled:
+                with self._database.write() as db:
+                    over, next_at = finished_wrap_ups(db, at)
+                    events = record(db, [*over, *after_misses(db, settled)], "policy")
+            else:
+                events = []
         except OperationalError:
-            self._missed[:0] = missed  # the database is away; nothing is forgotten
+            self._missed[:0] = heard  # the database is away; nothing is forgotten
             raise
+        if early:
+            self._missed[:0] = early
+            soon = at + timedelta(seconds=CUT_KNOWN_S)
+            next_at = soon if next_at is None else min(next_at, soon)
+        return events, next_at
 
     def _wish(self, agents: Collection[str] | None) -> dict[tuple[str, str], Place]:
         with self._database.read() as db:

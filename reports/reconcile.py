@@ -30,8 +30,19 @@ AROUND = timedelta(hours=6)  # calls that pass midnight are read to their end
 FRESH = timedelta(seconds=5)  # what has only just ended may still be on its way
 WRITTEN_WITHIN = timedelta(minutes=2)  # a recording is joined and put on record this soon
 
-Gaps = list[tuple[datetime, datetime]]
-"""When the switch was not seen, from and to."""
+UNWRITTEN_MS = 2200  # sound that a switch has in its buffers, and takes with it when it dies
+
+
+@dataclass(frozen=True)
+class Gap:
+    """When the switch was not seen, from and to, and whether it died meanwhile."""
+
+    lost_at: datetime
+    found_at: datetime
+    restarted: bool = False
+
+
+Gaps = list[Gap]
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,7 @@ def reconcile(
                 account.differs(call_id, "recording", "", "begun", f"never told{_gap(gaps, began_at)}")
             if mine.transfers != their.transfers:
                 account.differs(call_id, "transfers", mine.transfers, their.transfers, _gap(gaps, began_at))
-    _recordings(db, account, ours, recordings, period, now, tolerance_ms)
+    _recordings(db, account, ours, recordings, period, now, tolerance_ms, gaps)
     return account
 
 
@@ -118,23 +129,26 @@ def reconcile(
 def _watch(db: Session, switch: str) -> tuple[datetime | None, Gaps]:
     """Since when we watch this switch, and when we did not see it."""
     kinds = ("SwitchLost", "SwitchFound")
-    rows = select(LedgerRow.at, LedgerRow.type).where(LedgerRow.switch == switch, LedgerRow.type.in_(kinds))
+    rows = select(LedgerRow.at, LedgerRow.type, LedgerRow.payload).where(
+        LedgerRow.switch == switch, LedgerRow.type.in_(kinds)
+    )
     since, lost_at, gaps = None, None, []
-    for at, kind in db.execute(rows.order_by(LedgerRow.seq)):
+    for at, kind, said in db.execute(rows.order_by(LedgerRow.seq)):
         if kind == "SwitchLost":
             lost_at = at
         else:
             since = since or at
             if lost_at is not None:
-                gaps.append((lost_at, at))
+                gaps.append(Gap(lost_at, at, said["restarted"]))
     return since, gaps
 
 
 def _gap(gaps: Gaps, at: datetime) -> str:
     """Whether this was in a time, or close to one, when the switch was not seen."""
-    for lost_at, found_at in gaps:
-        if lost_at - NEAR <= at <= found_at + NEAR:
-            return f", the link was down from {lost_at:%H:%M:%S} to {found_at:%H:%M:%S} UTC"
+    for gap in gaps:
+        if gap.lost_at - NEAR <= at <= gap.found_at + NEAR:
+            died = " and the switch died" if gap.restarted else ""
+            return f", the link was down from {gap.lost_at:%H:%M:%S} to {gap.found_at:%H:%M:%S} UTC{died}"
     return ""
 
 
@@ -331,7 +345,9 @@ def _recordings(
     period: Period,
     now: datetime,
     tolerance_ms: int,
+    gaps: Gaps,
 ) -> None:
+    deaths = [gap for gap in gaps if gap.restarted]
     rows = {row.call_id: row for row in db.scalars(select(Recording).where(Recording.call_id.in_(calls)))}
     for call in calls.values():
         if not call.recording or call.ended_at is None or call.started_at not in period:
@@ -346,9 +362,11 @@ def _recordings(
             )
             continue
         path = folder / row.file
+        died = any(gap.lost_at - NEAR <= call.ended_at <= gap.found_at for gap in deaths)
+        least_ms = row.expected_ms - tolerance_ms - (UNWRITTEN_MS if died else 0)
         if row.state == "missing" or not path.is_file():
             account.differs(call.call_id, "recording", row.file, "", "there is no such file")
-        elif (length_ms := sound.length_ms(path)) < row.expected_ms - tolerance_ms:
+        elif (length_ms := sound.length_ms(path)) < least_ms:
             ours, theirs = f"{row.expected_ms / 1000:.1f} s", f"{length_ms / 1000:.1f} s"
             account.differs(call.call_id, "recording", ours, theirs, "cut short: a full disk?")
         elif path.stat().st_size != row.bytes:

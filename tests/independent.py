@@ -6,6 +6,7 @@ ABANDON(position|origposition|holdtime)    he hung up while waiting
 EXITWITHTIMEOUT, EXITWITHKEY, EXITEMPTY    he left otherwise
 COMPLETEAGENT, COMPLETECALLER(holdtime|calltime|origposition)
 RINGNOANSWER(ringtime in ms)               an agent did not answer
+QUEUESTART                                 the switch started; whoever waited in it before is gone
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class QueueFigures:
     offered: int = 0
     answered: int = 0
     abandoned: int = 0
-    flow_outs: int = 0
+    flow_outs: int = 0  # left otherwise, or lost with the switch
     missed: int = 0
     waits_s: list[int] = field(default_factory=list)  # of the answered
     answered_by: Counter[str] = field(default_factory=Counter)
@@ -37,12 +38,20 @@ class QueueFigures:
 
 def figures(text: str) -> dict[str, QueueFigures]:
     by_queue: dict[str, QueueFigures] = defaultdict(QueueFigures)
+    waiting: dict[str, QueueFigures] = {}
     for line in text.splitlines():
-        stamp, _call, queue, agent, event, *data = line.split("|")
+        stamp, call, queue, agent, event, *data = line.split("|")
         assert stamp.isdigit()
         here = by_queue[queue]
-        if event == "ENTERQUEUE":
+        if event in ("CONNECT", "ABANDON", "EXITWITHTIMEOUT", "EXITWITHKEY", "EXITEMPTY"):
+            waiting.pop(call, None)
+        if event == "QUEUESTART":
+            for left in waiting.values():
+                left.flow_outs += 1
+            waiting.clear()
+        elif event == "ENTERQUEUE":
             here.offered += 1
+            waiting[call] = here
         elif event == "CONNECT":
             here.answered += 1
             here.waits_s.append(int(data[0]))

@@ -54,7 +54,7 @@ class Sipp:
         command = [
             *(program, "-sf", self._folder / "scenario.xml", "-i", self.host, "-mi", self.host, "-p", str(self.port)),
             *("-mp", str(free_port(socket.SOCK_DGRAM, self.host) & ~1), "-m", str(calls), "-l", str(max(calls, 3))),
-            *("-r", f"{per_s * 10:.0f}", "-rp", "10s"),
+            *("-r", f"{per_s * 10:.0f}", "-rp", "10s", "-aa"),  # what NOTIFY tells of a transfer is taken note of
             *("-trace_msg", "-message_file", self._folder / "messages.txt", "-trace_err"),
             *("-error_file", self._folder / "errors.txt", "-timeout", f"{seconds}s", "-timeout_error", "-nostdin"),
             *(to.split() if to else ()),
@@ -165,7 +165,8 @@ class Caller(Sipp):
 class FarEnd(Sipp):
     """A telephone at a fixed place: answers after ``answer_ms`` and speaks, or refuses, or (None) only rings.
 
-    It hangs up after ``talk_ms``, if that is not 0 and the other end did not.
+    It hangs up after ``talk_ms``, if that is not 0 and the other end did not. In between it keeps the other end on hold
+    for ``hold_ms``, and sends it on to ``refer_to``.
     """
 
     def __init__(
@@ -176,6 +177,8 @@ class FarEnd(Sipp):
         answer_ms: int | None = 200,
         refuse_with: int = 0,
         talk_ms: int = 0,
+        hold_ms: int = 0,
+        refer_to: str = "",
         calls: int = 1000,
         seconds: int = 300,
         hz: float = FAR_END_HZ,
@@ -190,6 +193,8 @@ class FarEnd(Sipp):
             answer_ms=answer_ms,
             refuse_with=refuse_with,
             talk_ms=talk_ms,
+            hold_ms=hold_ms,
+            refer_to=refer_to,
             hz=hz,
         )
 

@@ -19,6 +19,7 @@ from callcenter.events import (
     LegEnded,
     LegStarted,
     PhoneSeen,
+    QueueAbandoned,
     StatusChosen,
     SwitchChanged,
     WrapUpFinished,
@@ -30,7 +31,7 @@ from cti import policy as policy_
 from cti.ami import Door
 from cti.policy import Policy
 from cti.projection import record
-from cti.rows import Agent
+from cti.rows import Agent, Offer
 from tests.fake_ami import Action, FakeAmi, error, event, fake_ami, listed, ok
 from tests.loop import in_loop, until
 
@@ -215,6 +216,33 @@ async def test_who_lets_a_call_ring_is_put_on_a_break_and_told_so(database):
         here.bus.publish(missed)  # told twice: the agent, back meanwhile, stays
         here.happens(StatusChosen(agent="1001", status="available", by="1001", at=now()))
         await until(lambda: here.members.of("1001") == {"repair": "", "inquiry": ""})
+
+
+@in_loop
+async def test_whose_ringing_was_cut_short_by_the_end_of_the_callers_time_stays_available(database):
+    async with centre(database) as here:
+        here.comes("1001")
+        here.call_of("1001", answered=False)
+        about = {"switch": "tel", "call_id": "tel-1795310468.1", "queue": "repair"}
+        told_at = now()
+        here.happens(AgentMissed(at=told_at, agent="1001", leg_id="tel-1795310468.2", ring_ms=3000, **about))
+        left_at = told_at + timedelta(milliseconds=1)  # the switch tells the miss first
+        here.happens(QueueAbandoned(at=left_at, leg_id="tel-1795310468.1", position=1, wait_s=60, **about))
+        here.comes("1002")
+        await until(lambda: here.policy._missed == [] and here.members.of("1002"))
+        assert here.agent("1001").status == "available"
+        with database.read() as db:
+            assert db.get_one(Offer, "tel-1795310468.2").outcome == "cancelled"
+
+
+@in_loop
+async def test_who_refuses_a_call_is_put_on_a_break_as_one_who_lets_it_ring(database):
+    async with centre(database) as here:
+        here.comes("1001")
+        here.call_of("1001", answered=False)
+        about = {"switch": "tel", "call_id": "tel-1795310468.1", "leg_id": "tel-1795310468.2", "queue": "repair"}
+        here.happens(AgentMissed(at=now(), agent="1001", ring_ms=1000, **about))
+        await until(lambda: here.members.of("1001") == {"repair": "missed", "inquiry": "missed"})
 
 
 @in_loop

@@ -251,10 +251,14 @@ def test_an_agent_who_refuses_has_missed(switch, cti_, people):
 
 
 def test_a_caller_whose_time_in_the_queue_is_over(switch, cti_, people):
+    people.enter_context(switch.desk("1001", answer_ms=None))
+    cti_.serves("1001", "after-sales")
     with AgiPeer(switch.settings.ivr.port, 'SET VARIABLE IVR_QUEUE "after-sales"'):  # three seconds at most
         people.enter_context(switch.caller(hold_s=60))
         call = cti_.call()
     assert call.outcome == "queue_timeout"
+    assert cti_.offers(call) == [("1001", "cancelled")]  # the switch told it as a miss
+    assert cti_.agent("1001").status == "available"
     assert cti_.segments(call)[1:] == [("queue", "after-sales", None, "timeout"), ("arrival", None, None, "")]
     assert call.wait_ms == pytest.approx(3_000, abs=1500)
 

@@ -8,130 +8,28 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from callcenter.database import now
-from callcenter.events import StatusChosen
-from config import queues
-from cti.projection import record
-from cti.rows import Agent, Call, Leg, Offer, Segment, SwitchRow
 from recordings import catalogue
 from reports import nightly, reconcile
-from tests.fault_proxy import FaultProxy
-from tests.switch.conftest import Switch
+from tests.ours import Ours
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 RIGHT_WITHIN_S = 1.5  # after the link is up again
 
 
-class Ours:
-    """``callcenter cti`` at a switch of its own, through a proxy; killed and started at will."""
-
-    def __init__(self) -> None:
-        self.switch = Switch()
-        self.switch.start()
-        self.proxy = FaultProxy(("127.0.0.1", self.switch.settings.switch.ami_port))
-        self.database = self.switch.database
-        self.process: subprocess.Popen[bytes] | None = None
-        self.output = self.switch.home / "cti-output.txt"
-        with self.database.write() as db:
-            for extension in ("1001", "1002"):
-                queues.set_member(db, "inquiry", extension)
-                chosen = StatusChosen(at=now(), agent=extension, status="available", by=f"agent{extension}")
-                record(db, [chosen], "desk")
-
-    def start(self) -> None:
-        ours = self.switch.env | {"CALLCENTER_SWITCH__AMI_PORT": str(self.proxy.port)}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CALLCENTER_")}
-        with self.output.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "callcenter", "cti"], cwd=ROOT, env=kept | ours, stdout=out, stderr=out
-            )
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(10)
-
-    def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
-        self.proxy.__exit__(None, None, None)
-        self.switch.clear()
-
-    # --- looking --------------------------------------------------------------------------------------------------
-
-    def calls(self) -> list[Call]:
-        with self.database.read() as db:
-            return list(db.scalars(select(Call).order_by(Call.started_at)))
-
-    def states(self) -> list[str]:
-        return sorted(call.state for call in self.calls() if call.state != "ended")
-
-    def agent(self, extension: str) -> Agent:
-        with self.database.read() as db:
-            return db.get_one(Agent, extension)
-
-    def watched(self) -> bool:
-        with self.database.read() as db:
-            row = db.get(SwitchRow, "tel")
-            return row is not None and row.connected
-
-    def members(self) -> bool:
-        said = self.switch.process.cli("queue show inquiry")
-        return "PJSIP/1001" in said and "PJSIP/1002" in said
-
-    def right_within(self, holds: Callable[[], object], what: str, connections: int) -> float:
-        """Wait for the next connection, then for the rows; seconds between the two."""
-        wait_until(lambda: self.proxy.connections > connections, 20, "we are connected again")
-        wait_until(holds, 10, f"{what}; it is {self.states()}")
-        took_s = time.monotonic() - self.proxy.connected_at
-        assert took_s < RIGHT_WITHIN_S, f"{what}: only after {took_s:.2f} s"
-        return took_s
-
-    def reconciled(self) -> reconcile.Account:
-        """The day as it is once everything is over, recordings aside: nobody joins them here."""
-        self.switch.process.cli("channel request hangup all")  # a killed caller says no goodbye
-        wait_until(lambda: not self.switch.channels(), 20, "every caller is gone")
-        wait_until(lambda: self.states() == [], 10, f"every call is over; {self.states()}")
-        with self.database.read() as db:
-            local = now().astimezone(self.switch.settings.centre.zone).date()
-            return nightly.of_day(db, self.switch.settings, local, now() + reconcile.FRESH * 2)
-
-    def whole(self) -> None:
-        """Nothing lost, nothing doubled, every call with one end and its time without gaps."""
-        account = self.reconciled()
-        assert account.differences == []
-        with self.database.read() as db:
-            for call in db.scalars(select(Call)):
-                assert call.outcome
-                parts = db.scalars(select(Segment).where(Segment.call_id == call.call_id).order_by(Segment.no)).all()
-                assert parts[0].started_at == call.started_at
-                assert all(one.ended_at == two.started_at for one, two in pairwise(parts))
-            assert not db.scalars(select(Leg.leg_id).where(Leg.ended_at.is_(None))).all()
-            assert not db.scalars(select(Offer.leg_id).where(Offer.ended_at.is_(None))).all()
-
-
 @pytest.fixture
 def ours() -> Iterator[Ours]:
-    here = Ours()
-    try:
-        here.start()
-        wait_until(here.watched, 40, "the switch is watched")
-        wait_until(here.members, 15, "the agents are in the queue")
+    with Ours.at_work() as here:
         yield here
-    finally:
-        here.close()
 
 
 def _past(moment: float) -> bool:
