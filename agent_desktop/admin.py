@@ -67,7 +67,7 @@ def create_user(
 def changeable_user(db: Reading, user_id: Id) -> User:
     user = db.get(User, user_id)
     if user is None:
-        raise NotFound(f"user {user_id}")
+        raise NotFound("user %(user_id)s", user_id=user_id)
     return user
 
 

@@ -66,7 +66,7 @@ def recording(request: Request, page: PageHere, db: Reading, call_id: str, downl
     call = load_call(db, call_id, page.user)
     row = catalogue.of_call(db, call.call_id)
     if row is None:
-        raise NotFound(f"recording of call {call_id[:150]}")
+        raise NotFound("recording of call %(call_id)s", call_id=call_id[:150])
     try:
         path = catalogue.path_of(page.settings.recordings, row)
     except NotFound as gone:

@@ -40,7 +40,7 @@ def load_call(db: Session, call_id: str, user: User) -> Call:
     """NotFound where the user may not see it."""
     call = db.scalar(select(Call).where(Call.call_id == call_id, visible(user)))
     if call is None:
-        raise NotFound(f"call {call_id[:150]}")
+        raise NotFound("call %(call_id)s", call_id=call_id[:150])
     return call
 
 

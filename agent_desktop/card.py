@@ -29,7 +29,7 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
     """Everything the card shows; NotFound for a call nobody has heard of. ``today`` is the centre's."""
     call = db.get(Call, call_id)
     if call is None:
-        raise NotFound(f"call {call_id}")
+        raise NotFound("call %(call_id)s", call_id=call_id)
     queues = {queue.name: queue for queue in db.scalars(select(Queue))}
     titles = {queue.name: queue.title(language) for queue in queues.values()}
     found = customers.by_number(db, _number(call)) if _number(call) else []

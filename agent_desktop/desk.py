@@ -325,7 +325,7 @@ def _due(sent: dict[str, str], zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError:
-        raise BadInput(f"due: {text[:20]}") from None
+        raise BadInput("due: %(text)s", text=text[:20]) from None
 
 
 def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
@@ -333,7 +333,7 @@ def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
     faults = fault.faults if isinstance(fault, TicketIncomplete | StaleTicket) else {}
     said: dict[str, Any] = {
         "message": page._(fault.sentence),
-        "detail": "" if faults else fault.detail,
+        "detail": "" if faults else page.detail(fault),
         "faults": {name: wrong.text(page.language) for name, wrong in faults.items()},
     }
     if isinstance(fault, StaleTicket):

@@ -51,7 +51,7 @@ def translations(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(out)
 
 
-def translate(language: str, text: str, **values: object) -> str:
+def translate(language: str, text: str, /, **values: object) -> str:
     """The text in this language; ``%(name)s`` in it becomes the value of that name."""
     found = translations(language).gettext(text)
     return found % values if values else found

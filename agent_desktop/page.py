@@ -23,6 +23,7 @@ from agent_desktop.words import WORDS, english
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
+from callcenter.errors import CallCenterError
 from config.people import User
 from config.settings import Centre, Settings
 
@@ -66,8 +67,12 @@ class Page:
     def may(self, permission: str) -> bool:
         return self.signed is not None and may(self.user, permission)
 
-    def _(self, text: str, **values: object) -> str:
+    def _(self, text: str, /, **values: object) -> str:
         return i18n.translate(self.language, text, **values)
+
+    def detail(self, fault: CallCenterError) -> str:
+        """What the fault says beside its sentence, in the reader's language."""
+        return self._(fault.wording, **fault.values)
 
     def text(self, template: str, **values: object) -> str:
         found = self.desktop.environments[self.language].get_template(template)

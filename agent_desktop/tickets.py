@@ -185,7 +185,7 @@ def _step(page: Page, ticket_id: Id, typed: Mapping[str, str], step: Callable[[S
 def _version(sent: dict[str, str]) -> int:
     text = sent.get("version", "")
     if not text.isdecimal() or len(text) > 9:
-        raise BadInput(f"version {text[:20]!r}")
+        raise BadInput("version %(text)s", text=repr(text[:20]))
     return int(text)
 
 

@@ -31,7 +31,7 @@ def show_today(page: PageHere, db: Reading, queue: QueueAsked = "") -> HTMLRespo
     at, zone, levels = now(), page.settings.centre.zone, page.settings.service_level
     titles = _titles(page, db)
     if queue and queue not in titles:
-        raise NotFound(f"queue {queue}")
+        raise NotFound("queue %(queue)s", queue=queue)
     return page.render(
         "today.html",
         figures=today.today(db, zone, at, queue=queue or None, levels=levels),

@@ -107,7 +107,7 @@ def create_token(
     """A token for another program, with this user's rights at most; shown this once."""
     user = reading.get(User, user_id)
     if user is None:
-        raise NotFound(f"user {user_id}")
+        raise NotFound("user %(user_id)s", user_id=user_id)
     return _made(page, user, name, scopes, days, whole=True)
 
 

@@ -11,8 +11,9 @@ class CallCenterError(Exception):
     status = 500
     """The HTTP status a page or the API answers with."""
 
-    def __init__(self, detail: str = "") -> None:
-        self.detail = detail
+    def __init__(self, detail: str = "", /, **values: object) -> None:
+        """``detail`` is translated where it is shown; ``%(name)s`` in it becomes the value of that name."""
+        self.wording, self.values = detail, values
         super().__init__(str(self))
 
     @property
@@ -28,6 +29,10 @@ class CallCenterError(Exception):
     def as_json(self) -> dict[str, object]:
         """What a program is told of it beside word, sentence and detail."""
         return {}
+
+    @property
+    def detail(self) -> str:
+        return self.wording % self.values if self.values else self.wording
 
     def __str__(self) -> str:
         return f"{self.sentence} ({self.detail})" if self.detail else self.sentence

@@ -205,7 +205,7 @@ def create_user(
 def user_of(db: Session, login: str) -> User:
     user = db.scalar(select(User).where(User.login == login.strip().lower()))
     if user is None:
-        raise NotFound(f"user {login}")
+        raise NotFound("user %(login)s", login=login)
     return user
 
 

@@ -53,7 +53,7 @@ def list_queues(db: Session) -> list[Queue]:
 def load_queue(db: Session, name: str) -> Queue:
     queue = db.get(Queue, name)
     if queue is None:
-        raise NotFound(f"queue {name}")
+        raise NotFound("queue %(name)s", name=name)
     return queue
 
 
@@ -62,7 +62,7 @@ def create_queue(db: Session, name: str, title_zh: str, title_en: str, **setting
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
         raise BadInput("a queue's name has small Latin letters, digits, - and _")
     if db.get(Queue, name) is not None:
-        raise BadInput(f"there is a queue {name} already")
+        raise BadInput("there is a queue %(name)s already", name=name)
     queue = Queue(name=name, title_zh=title_zh, title_en=title_en, **settings)
     db.add(queue)
     db.flush()
@@ -92,7 +92,7 @@ def set_member(db: Session, queue: str, extension: str, penalty: int = 0) -> Que
     if not 0 <= penalty <= 100:
         raise BadInput("a penalty is 0 to 100")
     if db.scalar(select(User.id).where(User.extension == extension)) is None:
-        raise NotFound(f"extension {extension}")
+        raise NotFound("extension %(extension)s", extension=extension)
     member = db.scalar(select(QueueMember).where(QueueMember.queue == queue, QueueMember.extension == extension))
     if member is None:
         member = QueueMember(queue=queue, extension=extension)
@@ -109,5 +109,5 @@ def remove_member(db: Session, queue: str, extension: str) -> None:
 def load_did(db: Session, number: str) -> Did:
     did = db.get(Did, number)
     if did is None:
-        raise NotFound(f"number {number}")
+        raise NotFound("number %(number)s", number=number)
     return did

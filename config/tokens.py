@@ -141,7 +141,7 @@ def end(db: Session, token_id: int, now: datetime, user: User | None = None) -> 
     if user is not None:
         mine &= ApiToken.user_id == user.id
     if not db.scalars(update(ApiToken).where(mine).values(ended_at=now).returning(ApiToken.id)).all():
-        raise NotFound(f"token {token_id}")
+        raise NotFound("token %(token_id)s", token_id=token_id)
 
 
 def _digest(token: str) -> str:

@@ -366,7 +366,7 @@ class _Line(AMIProtocol):  # type: ignore[misc]
             if str(message["EventList"]).lower() == "complete":
                 pending.future.set_result(pending.messages)
             else:
-                pending.future.set_exception(SwitchRefused(f"list {message['EventList']}"))
+                pending.future.set_exception(SwitchRefused("list %(message)s", message=message["EventList"]))
         else:
             pending.messages.append(message)
         return True

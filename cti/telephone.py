@@ -318,7 +318,7 @@ def on_the_line(file: Path) -> bytes:
     except (OSError, EOFError, wave.Error) as fault:
         raise BadInput(f"{file}: {fault}") from fault
     if width != 2 or not count:
-        raise BadInput(f"{file}: a WAV file with 16 bits a sample is needed")
+        raise BadInput("%(file)s: a WAV file with 16 bits a sample is needed", file=file)
     samples = array.array("h", raw)
     if sys.byteorder == "big":
         samples.byteswap()

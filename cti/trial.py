@@ -107,9 +107,9 @@ async def place(
     """
     turns = [_turn(key) for key in keys]
     if not _NUMBER.fullmatch(did):
-        raise BadInput(f"{did!r} is not a number to dial")
+        raise BadInput("%(did)s is not a number to dial", did=repr(did))
     if caller and not _NUMBER.fullmatch(caller):
-        raise BadInput(f"{caller!r} is not a caller's number")
+        raise BadInput("%(caller)s is not a caller's number", caller=repr(caller))
     telephone = Telephone(settings)
     try:
         target = await asyncio.to_thread(listening, settings, telephone.host)
@@ -140,7 +140,7 @@ class _Turn:
 def _turn(key: str) -> _Turn:
     found = _KEY.fullmatch(key.strip().upper())
     if found is None:
-        raise BadInput(f"{key!r}: keys are 0 to 9, * and #, such as 3 or 0012# or 3@7.5")
+        raise BadInput("%(key)s: keys are 0 to 9, * and #, such as 3 or 0012# or 3@7.5", key=repr(key))
     return _Turn(found[1], float(found[2]) if found[2] else None)
 
 

@@ -148,7 +148,7 @@ def compose(fields: Mapping[str, Field]) -> bytes:
     """
     lines = [_line(name, value) for name, values in fields.items() for value in _values(name, values)]
     if len(lines) > HEADERS_LIMIT:
-        raise BadField(f"{len(lines)} headers")
+        raise BadField("%(lines)s headers", lines=len(lines))
     return b"".join(lines) + b"\r\n"
 
 
@@ -170,7 +170,7 @@ def _values(name: str, value: Field) -> Iterator[str]:
 
 def _line(name: str, value: str) -> bytes:
     if not _NAME.fullmatch(name):
-        raise BadField(f"header {name!r}")
+        raise BadField("header %(name)s", name=repr(name))
     if _BREAKS.search(value):
         raise BadField(f"{name}: {value[:40]!r}")
     try:
@@ -178,5 +178,5 @@ def _line(name: str, value: str) -> bytes:
     except UnicodeEncodeError as fault:
         raise BadField(f"{name}: {value[:40]!r}") from fault
     if len(line) > LINE_LIMIT:
-        raise BadField(f"{name}: {len(line)} bytes, at most {LINE_LIMIT}")
+        raise BadField("%(name)s: %(line)s bytes, at most %(limit)s", name=name, line=len(line), limit=LINE_LIMIT)
     return line

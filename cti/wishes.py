@@ -116,7 +116,7 @@ def _regex(pattern: str) -> str:
 def hang_up(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     """End every leg of the call. NotFound if none is left."""
     if not live_legs(db, call_id):
-        raise NotFound(f"call {call_id}")
+        raise NotFound("call %(call_id)s", call_id=call_id)
     return _plan(db, "hang_up", call_id, user, at)
 
 
@@ -128,7 +128,7 @@ def send_on(
     ``said`` goes with him: note, ticket_id, draft. NotFound without a customer, NoSuchTarget, NotFree.
     """
     if outside_party(live_legs(db, call_id)) is None:
-        raise NotFound(f"call {call_id}")
+        raise NotFound("call %(call_id)s", call_id=call_id)
     target = target_of(db, settings, to)
     _free(db, target, user)
     _hand_over(db, call_id, target, user, at, said, asks_first=False)

@@ -37,7 +37,7 @@ def register(db: Session, folder: Path, call_id: str, now: datetime, *, toleranc
         return standing
     call = db.get(Call, call_id)
     if call is None or not call.recording:
-        raise NotFound(f"recording of call {call_id}")
+        raise NotFound("recording of call %(call_id)s", call_id=call_id)
     started_at = _started_at(db, call)
     leg = db.get(Leg, call_id)
     ended_at = (leg.ended_at if leg is not None else None) or call.ended_at or now

@@ -43,7 +43,9 @@ def carrier_calls(path: Path, zone: tzinfo) -> list[CarrierCall]:
                     CarrierCall(at if at.tzinfo else at.replace(tzinfo=zone), row["caller"], row["called"], seconds)
                 )
             except (KeyError, TypeError, ValueError, AttributeError) as fault:
-                raise BadInput(f"{path.name}, line {number}: {fault!s:.80}") from fault
+                raise BadInput(
+                    "%(name)s, line %(number)s: %(fault)s", name=path.name, number=number, fault=f"{fault:.80}"
+                ) from fault
     return found
 
 

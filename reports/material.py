@@ -113,13 +113,13 @@ def find(db: Session, text: str, centre: Centre) -> Call:
     if ticket is not None:
         call = db.get(Call, ticket.call_id) if ticket.call_id else None
         if call is None:
-            raise NotFound(f"ticket {ticket.number} came from no call")
+            raise NotFound("ticket %(number)s came from no call", number=ticket.number)
         return call
     number = phone.normalise(text, centre.country, centre.area_code)
     mine = select(Call).where(Call.caller_number.in_({number, text})).order_by(Call.started_at.desc()).limit(1)
     call = db.scalar(mine) if number else None
     if call is None:
-        raise NotFound(f"call {text[:150]}")
+        raise NotFound("call %(text)s", text=text[:150])
     return call
 
 

@@ -74,10 +74,10 @@ class Report:
 def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels = LEVELS) -> Report:
     """NotFound for a queue nobody knows or a grouping nobody made; TooFine where there would be too many lines."""
     if asked.by not in BY:
-        raise NotFound(f"report by {asked.by}")
+        raise NotFound("report by %(by)s", by=asked.by)
     rules = counts.rules(db, levels)
     if asked.queue is not None and asked.queue not in rules:
-        raise NotFound(f"queue {asked.queue}")
+        raise NotFound("queue %(queue)s", queue=asked.queue)
     step = asked.by if asked.by in periods.STEPS else None
     pieces = periods.pieces(asked.period, zone, step) if step else [asked.period]
     found = counts.tallies(db, zone, now, asked.period, pieces, asked.queue)
@@ -128,7 +128,7 @@ def figure(
 ) -> Figure:
     """One figure of whole days or of a part of one; NotFound if nobody defined it."""
     if name not in queue.definitions(levels):
-        raise NotFound(f"figure {name}")
+        raise NotFound("figure %(name)s", name=name)
     if piece.length >= periods.ONE or piece == periods.today(piece.start, zone):
         (found,) = counts.tallies(db, zone, now, piece, [piece], queue_name)
     else:
@@ -154,7 +154,7 @@ def behind(
     """
     definition = queue.definitions(levels).get(name)
     if definition is None:
-        raise NotFound(f"figure {name}")
+        raise NotFound("figure %(name)s", name=name)
     rules = counts.rules(db, levels)
     found: list[tuple[Wait, bool]] = []
     for piece in _backwards(db, zone, now, period, queue_name):

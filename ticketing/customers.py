@@ -57,7 +57,7 @@ def change(db: Session, customer: Customer, now: datetime, **changes: str) -> Cu
         customer.kind = _kind(changes.pop("kind"))
     unknown = changes.keys() - _LENGTHS.keys()
     if unknown:
-        raise BadInput(f"a customer has no {', '.join(sorted(unknown))}")
+        raise BadInput("a customer has no %(unknown)s", unknown=", ".join(sorted(unknown)))
     _put(customer, **changes)
     customer.changed_at = now
     db.flush()
@@ -71,7 +71,7 @@ def load_customer(db: Session, customer_id: int, user: User) -> Customer:
         whole = (selectinload(Customer.phones), selectinload(Customer.engines))
         customer = db.scalar(select(Customer).where(Customer.id == customer_id).options(*whole))
     if customer is None:
-        raise NotFound(f"customer {customer_id}")
+        raise NotFound("customer %(customer_id)s", customer_id=customer_id)
     return customer
 
 
@@ -124,7 +124,7 @@ def add_phone(
     if len(label) > 20:
         raise BadInput("label: 20 characters at most")
     if not any(char.isdigit() for char in spelt) or spelt[:1].isalpha():
-        raise BadInput(f"{number[:40]!r} is not a phone number")
+        raise BadInput("%(number)s is not a phone number", number=repr(number[:40]))
     own = db.scalar(select(Phone).where(Phone.customer_id == customer.id, Phone.number == spelt))
     if own is None:
         own = Phone(customer_id=customer.id, number=spelt, label=label, level=level)
@@ -141,7 +141,7 @@ def add_phone(
 def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime) -> None:
     own = db.scalar(select(Phone).where(Phone.id == phone_id, Phone.customer_id == customer.id))
     if own is None:
-        raise NotFound(f"phone {phone_id}")
+        raise NotFound("phone %(phone_id)s", phone_id=phone_id)
     db.delete(own)
     db.flush()
     customer.changed_at = now
@@ -163,19 +163,19 @@ def _kind(kind: str) -> str:
     try:
         return CustomerKind(kind).value
     except ValueError:
-        raise BadInput(f"no customer is of kind {kind[:20]!r}") from None
+        raise BadInput("no customer is of kind %(kind)s", kind=repr(kind[:20])) from None
 
 
 def _put(customer: Customer, **texts: str) -> None:
     for name, text in texts.items():
         kept = clean(text) if name == "note" else line(text)
         if len(kept) > _LENGTHS[name]:
-            raise BadInput(f"{name}: {_LENGTHS[name]} characters at most")
+            raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=_LENGTHS[name])
         setattr(customer, name, kept)
     if not customer.name:
         raise NameMissing
     if customer.language not in LANGUAGES:
-        raise BadInput(f"no customer is spoken to in {customer.language!r}")
+        raise BadInput("no customer is spoken to in %(language)s", language=repr(customer.language))
     if "name" in texts:
         customer.pinyin = pinyin.full(customer.name)[:400]
         customer.initials = pinyin.initials(customer.name)[:120]

@@ -58,10 +58,10 @@ def create(
         raise BadInput("an engine needs a serial number of 4 to 40 letters and digits, and a model")
     for name, text, longest in (("model", model, 40), ("vehicle", vehicle, 120), ("vin", vin, 40)):
         if len(text) > longest:
-            raise BadInput(f"{name}: {longest} characters at most")
+            raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=longest)
     for name, owner in (("owner", customer_id), ("dealer", dealer_id)):
         if owner is not None and (owner not in IDS or db.get(Customer, owner) is None):
-            raise BadInput(f"{name}: there is no customer {owner}")
+            raise BadInput("%(name)s: there is no customer %(owner)s", name=name, owner=owner)
     if db.scalar(select(Engine.id).where(Engine.serial == kept)) is not None:
         raise SerialTaken(kept)
     engine = Engine(
@@ -104,7 +104,7 @@ def load_engine(db: Session, engine_id: int, user: User) -> Engine:
     if engine_id in IDS and may(user.role, "engines"):
         engine = db.scalar(select(Engine).where(Engine.id == engine_id).options(selectinload(Engine.customer)))
     if engine is None:
-        raise NotFound(f"engine {engine_id}")
+        raise NotFound("engine %(engine_id)s", engine_id=engine_id)
     return engine
 
 
@@ -114,11 +114,16 @@ def read_hours(engine: Engine, hours: int, on: date) -> None:
     ImplausibleHours if it runs backwards, or faster than 24 hours a day since the last reading.
     """
     if not 0 <= hours <= 100_000:
-        raise ImplausibleHours(f"{hours} h")
+        raise ImplausibleHours("%(hours)s h", hours=hours)
     if engine.hours is not None and engine.hours_on is not None:
         days = (on - engine.hours_on).days
         if days < 0 or not engine.hours <= hours <= engine.hours + 24 * (days + 1):
-            raise ImplausibleHours(f"{hours} h; {engine.hours} h on {engine.hours_on}")
+            raise ImplausibleHours(
+                "%(hours)s h; %(before)s h on %(on)s",
+                hours=hours,
+                before=engine.hours,
+                on=engine.hours_on,
+            )
     engine.hours, engine.hours_on = hours, on
 
 

@@ -228,7 +228,7 @@ def form_of(kind: str) -> Form:
     try:
         return FORMS[TicketKind(kind)]
     except ValueError:
-        raise BadInput(f"no ticket is of kind {kind[:20]!r}") from None
+        raise BadInput("no ticket is of kind %(kind)s", kind=repr(kind[:20])) from None
 
 
 def checked(form: Form, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Fault]]:

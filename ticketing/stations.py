@@ -14,7 +14,7 @@ from ticketing.rows import Customer, CustomerKind, Station
 def create(db: Session, customer: Customer, area: str, skills: Sequence[str] = (), hours: str = "") -> Station:
     """Make a customer of kind station one that can be sent."""
     if customer.kind != CustomerKind.STATION:
-        raise BadInput(f"{customer.name} is not a service station")
+        raise BadInput("%(name)s is not a service station", name=customer.name)
     station = Station(customer_id=customer.id, area=area[:200], skills=list(skills), hours=hours[:80])
     db.add(station)
     db.flush()

@@ -171,7 +171,7 @@ def load_ticket(db: Session, ticket_id: int, user: User) -> Ticket:
     if ticket_id in IDS:
         ticket = db.scalar(select(Ticket).where(Ticket.id == ticket_id, visible(user)).options(*whole))
     if ticket is None:
-        raise NotFound(f"ticket {ticket_id}")
+        raise NotFound("ticket %(ticket_id)s", ticket_id=ticket_id)
     return ticket
 
 
@@ -237,7 +237,7 @@ def change(db: Session, ticket: Ticket, *, version: int, by: str, now: datetime,
     """
     unknown = changes.keys() - _CHANGEABLE
     if unknown:
-        raise BadInput(f"a ticket has no {', '.join(sorted(unknown))} to change")
+        raise BadInput("a ticket has no %(unknown)s to change", unknown=", ".join(sorted(unknown)))
     if changes.get("state", TicketState.OPEN) not in _OPEN:
         raise BadInput("close() closes a ticket")
     while True:

@@ -27,7 +27,7 @@ def list_agents(request: Request, db: Reading, before: Before = "", limit: Limit
 def read_agent(db: Reading, extension: str) -> shapes.Agent:
     found = _agents(db, extension)
     if not found:
-        raise NotFound(f"agent {extension[:10]}")
+        raise NotFound("agent %(extension)s", extension=extension[:10])
     return found[0]
 
 

@@ -35,9 +35,11 @@ def report(
     settings = start()
     zone = settings.centre.zone
     if language not in LANGUAGES:
-        raise BadInput(f"language {language!r}; one of {', '.join(LANGUAGES)}")
+        raise BadInput(
+            "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
+        )
     if by not in reporting.BY:
-        raise BadInput(f"by {by!r}; one of {', '.join(reporting.BY)}")
+        raise BadInput("by %(by)s; one of %(choices)s", by=repr(by), choices=", ".join(reporting.BY))
     try:
         begin = date.fromisoformat(first) if first else now().astimezone(zone).date()
         end = date.fromisoformat(last) if last else begin
@@ -72,7 +74,9 @@ def replay(
     from reports.replay import compose
 
     if language not in LANGUAGES:
-        raise BadInput(f"language {language!r}; one of {', '.join(LANGUAGES)}")
+        raise BadInput(
+            "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
+        )
     settings = start()
     with database_of(settings).read() as db:
         found = compose(load(db, find(db, wanted, settings.centre), now()), now())
@@ -103,7 +107,7 @@ def reconcile(
     try:
         local = date.fromisoformat(day) if day else now().astimezone(zone).date()
     except ValueError as fault:
-        raise BadInput(f"day {day!r}; such as 2026-11-22") from fault
+        raise BadInput("day %(day)s; such as 2026-11-22", day=repr(day)) from fault
     with database_of(settings).read() as db:
         account = nightly.of_day(db, settings, local, now())
         if cdr is not None:

@@ -49,7 +49,7 @@ def user_add(
     from config import people
 
     if role not in set(people.Role):
-        raise BadInput(f"role {role!r}; one of {', '.join(people.Role)}")
+        raise BadInput("role %(role)s; one of %(choices)s", role=repr(role), choices=", ".join(people.Role))
     settings = start()
     password = people.new_password()
     with database_of(settings).write() as db:
@@ -82,6 +82,6 @@ def user_phone(extension: str) -> None:
     settings = start()
     with database_of(settings).read() as db:
         if db.scalar(select(User.id).where(User.extension == extension)) is None:
-            raise NotFound(f"extension {extension}")
+            raise NotFound("extension %(extension)s", extension=extension)
     out.print(f"server {settings.switch.sip_bind}:{settings.switch.sip_port}")
     out.print(f"user {extension}\npassword {sip_password(settings, extension)}")

@@ -76,17 +76,39 @@ def faults() -> Iterator[tuple[str, Any]]:
         for found in pkgutil.walk_packages(package.__path__, f"{room}."):
             if found.name not in LEFT_OUT and ".migrations" not in found.name:
                 importlib.import_module(found.name)
-    waiting: list[type[CallCenterError]] = [CallCenterError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
+    for kind in kinds(CallCenterError):
         if kind.__module__.split(".")[0] in ROOMS:
             assert kind.__doc__, f"{kind.__module__}.{kind.__name__} has no sentence to say"
             sentence = inspect.cleandoc(kind.__doc__).split("\n\n")[0].replace("\n", " ")
             yield f"{kind.__module__}.{kind.__name__}", sentence
 
 
-SOURCES = [messages_of_templates, messages_of_code, messages_of_scripts, messages_of_the_api, faults]
+def details_of_faults() -> Iterator[tuple[str, Any]]:
+    """What is said beside a fault's sentence. A detail that is put together where it is raised cannot be translated."""
+    list(faults())  # imports them all
+    shown = {kind.__name__ for kind in kinds(CallCenterError) if kind.status < 500}
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not (isinstance(node, ast.Call) and _called(node) in shown and node.args):
+                    continue
+                where, detail = f"{path.relative_to(ROOT)}:{node.lineno}", node.args[0]
+                if isinstance(detail, ast.Constant) and isinstance(detail.value, str):
+                    yield where, detail.value
+                elif isinstance(detail, ast.JoinedStr):
+                    fixed = "".join(part.value for part in detail.values if isinstance(part, ast.Constant))  # type: ignore[misc]
+                    assert not re.search("[A-Za-z]", fixed), (
+                        f'{where}: say ("… %(name)s …", name=value), not an f-string'
+                    )
+
+
+def kinds(of: type[CallCenterError]) -> Iterator[type[CallCenterError]]:
+    yield of
+    for kind in of.__subclasses__():
+        yield from kinds(kind)
+
+
+SOURCES = [messages_of_templates, messages_of_code, messages_of_scripts, messages_of_the_api, faults, details_of_faults]
 
 
 @cache
