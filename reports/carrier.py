@@ -44,7 +44,7 @@ def carrier_calls(path: Path, zone: tzinfo) -> list[CarrierCall]:
                 )
             except (KeyError, TypeError, ValueError, AttributeError) as fault:
                 raise BadInput(
-                    "%(name)s, line %(number)s: %(fault)s", name=path.name, number=number, fault=f"{fault:.80}"
+                    "%(name)s, line %(number)s: %(fault)s", name=path.name, number=number, fault=f"{fault!s:.80}"
                 ) from fault
     return found
 
