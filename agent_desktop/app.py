@@ -32,6 +32,7 @@ from agent_desktop import (
     today,
     token_pages,
 )
+from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
 from agent_desktop.live import Hub
@@ -58,6 +59,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
         health=health,
         environments=environments(settings.centre, version_of(STATIC)),
         hub=hub,
+        bell=Bell(bus),
         sockets=sockets,
         metrics=Metrics(database, hub, sockets),
         day=board.DayFigures(),

@@ -16,6 +16,7 @@ from callcenter.database import Database
 from config.settings import Settings
 
 if TYPE_CHECKING:
+    from agent_desktop.bell import Bell
     from agent_desktop.board import DayFigures
     from agent_desktop.live import Hub
     from agent_desktop.metrics import Metrics
@@ -35,6 +36,7 @@ class Desktop:
     health: Health
     environments: dict[str, Environment]  # Jinja's, by language
     hub: Hub
+    bell: Bell
     sockets: Sockets
     metrics: Metrics
     day: DayFigures

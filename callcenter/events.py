@@ -289,6 +289,24 @@ class SwitchFound(Fact):
     marks = ("at",)
 
 
+# --- tickets ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TicketStepped(Fact):
+    """A ticket was opened, changed, noted, closed, opened again …; the entry of this version says the rest.
+
+    It belongs to no call of the switch, so that no call's story depends on it; the ticket knows its call.
+    """
+
+    marks = ("ticket_id", "version")
+    ticket_id: int
+    version: int
+    what: str
+    kind: str
+    by: str
+
+
 # --- nudges: read the row, it has changed -----------------------------------------------------------------------
 
 

@@ -50,6 +50,7 @@ _SPELLS = (
 def record(db: Session, facts: Iterable[Fact], source: ledger.Source) -> list[Event]:
     """Keep what is new of the facts and project it; the answer is what to publish once the caller has committed."""
     told = list(facts)
+    ledger.in_turn(db)  # before any row is locked: whoever has the turn waits for nobody
     rows = _Rows.load(db, told)
     new = ledger.append(db, rows.news(told), source)
     rows.hear(new)

@@ -11,9 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
 
+from callcenter import ledger
 from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
-from callcenter.events import TicketChanged
+from callcenter.events import TicketChanged, TicketStepped
 from config.people import User, may
 from ticketing import engines
 from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked, form_of
@@ -141,7 +142,15 @@ def open_ticket(
     ticket.entries.append(TicketEntry(at=now, by=by, what="opened", text=ticket.notes, version=1))
     db.add(ticket)
     db.flush()
+    _say(db, ticket, "opened", by, now)
     return ticket
+
+
+def _say(db: Session, ticket: Ticket, what: str, by: str, now: datetime) -> None:
+    """Into the ledger, from where other programs are told of it."""
+    version = ticket.version
+    stepped = TicketStepped(at=now, ticket_id=ticket.id, version=version, what=what, kind=ticket.kind, by=by)
+    ledger.append(db, [stepped], "ticketing")
 
 
 def _next_number(db: Session, letter: str, day: str) -> str:
@@ -302,6 +311,7 @@ def _step(
     db.add(entry)
     db.flush()
     db.expire(ticket, ["entries"])
+    _say(db, ticket, what, by, now)
     return ticket
 
 

@@ -20,7 +20,7 @@ from tests.routes import OPEN, address, methods, of_the_api, pages, permissions,
 TABLE = Path(__file__).parents[1] / "data" / "rights.txt"
 WHO = {"a": "wangfang", "s": "zhaomin", "q": "chenjing", "c": "sunli", "m": "admin"}
 ROLES = dict(zip(WHO, (Role.AGENT, Role.SUPERVISOR, Role.QA, Role.CAMPAIGN, Role.ADMIN), strict=True))
-SOCKETS = {"/live", "/sip"}
+SOCKETS = {"/live", "/sip", "/api/v1/events"}
 """These look after their rights themselves; test_live, test_sip_proxy and test_events try them."""
 
 

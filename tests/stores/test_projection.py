@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
+from callcenter import ledger
 from callcenter.database import Base, Database
+from callcenter.ledger import LedgerRow
 from cti.projection import rebuild, recognise, record
 from cti.rows import Call, Spell
 from tests.dumps import dump
@@ -57,3 +59,30 @@ def test_a_switch_and_a_desk_tell_of_one_agent_at_once_and_the_ledger_rebuilds_t
     rows = dump(database)
     rebuild(database)
     assert dump(database) == rows
+
+
+def test_whoever_follows_the_ledger_by_its_numbers_misses_nothing_of_many_writers(database):
+    calls = [answered_call(f"tel-{1795395600 + n}.{n}", at=NINE + timedelta(minutes=2 * n)) for n in range(24)]
+    whole = sum(len(said.facts) for said in calls)
+
+    def write(own: slice) -> None:
+        for said in calls[own]:
+            for fact in said.facts:
+                with database.write() as db:
+                    ledger.append(db, [fact], "ami")
+
+    def follow() -> list[int]:
+        heard: list[int] = []
+        while len(heard) < whole:
+            with database.read() as db:
+                heard += [seq for seq, _fact in ledger.read(db, after=heard[-1] if heard else 0)]
+            assert heard == sorted(set(heard))
+        return heard
+
+    with ThreadPoolExecutor(4) as pool:
+        followed = pool.submit(follow)
+        for done in [pool.submit(write, slice(first, None, 3)) for first in range(3)]:
+            done.result()
+        heard = followed.result(60)
+    with database.read() as db:
+        assert heard == list(db.scalars(select(LedgerRow.seq).order_by(LedgerRow.seq)))
