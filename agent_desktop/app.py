@@ -21,6 +21,7 @@ from agent_desktop import (
     calls,
     customers,
     desk,
+    engines,
     entry,
     faults,
     guard,
@@ -31,6 +32,7 @@ from agent_desktop import (
     tickets,
     today,
     token_pages,
+    warranty_rules,
 )
 from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Health
@@ -91,7 +93,9 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    for module in (entry, desk, board, calls, call_page, customers, tickets, today, report, admin, token_pages):
+    daily = (entry, desk, board, calls, call_page, tickets, today, report)
+    records = (customers, engines, warranty_rules)
+    for module in (*daily, *records, admin, token_pages):
         router.include_router(module.router)
     return router
 

@@ -15,6 +15,7 @@ from config.queues import Queue
 from cti.rows import Call
 from recordings.rows import Recording
 from ticketing import customers, engines
+from ticketing import warranty as warranties
 from ticketing.customers import Level
 from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind, TicketState
 
@@ -116,7 +117,7 @@ def _call_facts(call: Call, titles: dict[str, str]) -> CallFacts:
 def _people(db: Session, call: Call, found: list[tuple[Customer, Level]]) -> tuple[Customer | None, list[Customer]]:
     """The caller, where that is certain or was chosen, and who else may be meant by the number."""
     known = [customer for customer, level in found if level == "known"]
-    person = db.get(Customer, call.customer_id) if call.customer_id is not None else None
+    person = customers.standing(db, call.customer_id) if call.customer_id is not None else None
     if person is None and len(known) == 1:
         person = known[0]
     return person, [customer for customer, _ in found if person is None or customer.id != person.id]
@@ -194,9 +195,10 @@ def _engine_lines(
         names = {
             row[0]: row[1] for row in db.execute(select(Customer.id, Customer.name).where(Customer.id.in_(people)))
         }
+    rules = warranties.rules(db) if rows else ()
     lines = []
     for row in rows:
-        warranty = engines.warranty(row, today)
+        warranty = warranties.warranty(row, today, rules)
         lines.append(
             EngineLine(
                 id=row.id,
@@ -211,10 +213,11 @@ def _engine_lines(
                 hours_on=row.hours_on,
                 warranty=str(warranty.state),
                 warranty_until=warranty.until,
-                worn=warranty.state == engines.Cover.OUT and warranty.until is not None and warranty.until >= today,
+                worn=warranty.state == warranties.Cover.OUT and warranty.until is not None and warranty.until >= today,
                 hours_limit=warranty.hours_limit,
                 clause=warranty.clause,
                 why=warranty.why(language),
+                run_in=str(warranty.run_in) if warranty.in_doubt or warranty.run_in == warranties.RunIn.DUE else "",
                 open_tickets=sum(1 for line in still_open if line.engine_id == row.id),
             )
         )

@@ -68,6 +68,7 @@ class EngineLine:
     hours_limit: int | None
     clause: str
     why: str  # the clause in words
+    run_in: str  # due, late or missed where that matters to the warranty; else ""
     open_tickets: int
 
     @property

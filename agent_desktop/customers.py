@@ -1,27 +1,34 @@
-"""Customers and their engines: the list, the record, and changes to it."""
+"""Customers: the list, the record with all that hangs on it, and changes to it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from agent_desktop import calls
+from agent_desktop import timeline
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
-from agent_desktop.page import Page, PageHere
+from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
+from agent_desktop.typed import Typed
 from callcenter.database import now
 from callcenter.errors import BadInput
-from config.queues import Queue
-from cti.rows import Call
-from ticketing import customers, engines, search, tickets
-from ticketing.rows import Customer, CustomerKind, Engine, Ticket, TicketKind
+from ticketing import customers, entries, owners, relations, search
+from ticketing import warranty as warranties
+from ticketing.entries import StaleRecord
+from ticketing.kinds import Fault
+from ticketing.relations import RelationKind
+from ticketing.rows import Customer, CustomerKind, Engine
+from ticketing.unfit import RecordUnfit
 
 AT_ONCE = 50
-HISTORY = 50
+ENGINES = 200
+FIELDS = ("name", "kind", "code", "region", "address", "language", "note")
 
 router = APIRouter()
 
@@ -30,12 +37,9 @@ def readable_customer(page: PageHere, db: Reading, customer_id: Id) -> Customer:
     return customers.load_customer(db, customer_id, page.user)
 
 
-def readable_engine(page: PageHere, db: Reading, engine_id: Id) -> Engine:
-    return engines.load_engine(db, engine_id, page.user)
-
-
 CustomerHere = Annotated[Customer, Depends(readable_customer)]
-EngineHere = Annotated[Engine, Depends(readable_engine)]
+Before = Annotated[datetime | None, Query(description="Older than this.")]
+Show = Annotated[str, Query(pattern="^(all|calls|tickets|notes|record)$")]
 
 
 @router.get("/customers", dependencies=[allow("customers")])
@@ -47,15 +51,30 @@ def list_customers(
     before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
 ) -> HTMLResponse:
     """What is searched by any of its words, or the newest."""
-    rows = select(Customer).options(selectinload(Customer.phones), selectinload(Customer.engines))
+    return _list(page, db, q=q, kind=kind, before=before)
+
+
+def _list(
+    page: Page,
+    db: Session,
+    *,
+    q: str = "",
+    kind: str = "",
+    before: int | None = None,
+    status: int = 200,
+    faults: Mapping[str, Fault] | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    rows = select(Customer).where(Customer.merged_into_id.is_(None))
+    rows = rows.options(selectinload(Customer.phones), selectinload(Customer.engines))
     if kind:
         rows = rows.where(Customer.kind == kind)
     centre, more = page.settings.centre, False
     if q.strip():
         hits = search.find(db, q, page.user, limit=200, country=centre.country, area_code=centre.area_code)
         order = {hit.id: place for place, hit in enumerate(hits) if hit.kind == "customer"}
-        owners = [hit.id for hit in hits if hit.kind == "engine"]
-        owned = db.scalars(select(Engine.customer_id).where(Engine.id.in_(owners), Engine.customer_id.is_not(None)))
+        owning = [hit.id for hit in hits if hit.kind == "engine"]
+        owned = db.scalars(select(Engine.customer_id).where(Engine.id.in_(owning), Engine.customer_id.is_not(None)))
         for owner in owned:
             order.setdefault(owner or 0, len(order))
         found = list(db.scalars(rows.where(Customer.id.in_(order))))
@@ -67,111 +86,195 @@ def list_customers(
         found, more = found[:AT_ONCE], len(found) > AT_ONCE
     return page.render(
         "customers.html",
+        status=status,
         rows=found,
         asked={"q": q.strip(), "kind": kind},
         next=found[-1].id if more else "",
         kinds=CustomerKind,
+        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
+        shown={"name": "", "kind": "end_user", "number": "", "region": ""} | dict(typed or {}),
     )
 
 
+@router.get("/customers/names", dependencies=[allow("customers")])
+def offer_customers(page: PageHere, db: Reading, q: Annotated[str, Query(max_length=100)] = "") -> JSONResponse:
+    """What the fields that ask for a customer offer while one types."""
+    return JSONResponse([picked(customer) for customer in customers.offered(db, q)])
+
+
+def picked(customer: Customer | None) -> str:
+    """A customer as a field writes him, so that it can be read again."""
+    return f"{customer.name} · {customer.region} #{customer.id}" if customer is not None else ""
+
+
 @router.post("/customers", dependencies=[allow("customers.write")])
-def create_customer(
-    page: PageHere,
-    name: Annotated[str, Form(max_length=200)],
-    kind: Annotated[str, Form(max_length=20)],
-    number: Annotated[str, Form(max_length=60)] = "",
-    region: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    centre = page.settings.centre
-    with page.database.write() as db:
-        customer = customers.create(
-            db,
-            kind,
-            name,
-            now(),
-            phones=[number] if number.strip() else [],
-            region=region,
-            language=page.language,
-            country=centre.country,
-            area_code=centre.area_code,
-        )
+def create_customer(page: PageHere, reading: Reading, sent: SentForm) -> Response:
+    centre, number = page.settings.centre, sent.get("number", "").strip()
+    try:
+        with page.database.write() as db:
+            customer = customers.create(
+                db,
+                sent.get("kind", ""),
+                sent.get("name", ""),
+                now(),
+                phones=[number] if number else [],
+                region=sent.get("region", ""),
+                language=page.language,
+                country=centre.country,
+                area_code=centre.area_code,
+            )
+    except RecordUnfit as fault:
+        return _list(page, reading, status=fault.status, faults=fault.faults, typed=sent)
     return RedirectResponse(f"/customers/{customer.id}", status_code=303)
 
 
 @router.get("/customers/{customer_id}", dependencies=[allow("customers")])
-def show_customer(page: PageHere, db: Reading, customer: CustomerHere) -> HTMLResponse:
-    seen = select(Call).where(Call.customer_id == customer.id, calls.visible(page.user))
-    past = list(db.scalars(seen.order_by(Call.started_at.desc()).limit(HISTORY)))
-    own = select(Engine).where(Engine.customer_id == customer.id).order_by(Engine.id).limit(200)
+def show_customer(
+    page: PageHere, db: Reading, customer: CustomerHere, show: Show = "all", before: Before = None
+) -> Response:
+    standing = customers.standing(db, customer.id)
+    if standing is not None and standing.id != customer.id:
+        return RedirectResponse(f"/customers/{standing.id}", status_code=303)
+    return _show(page, db, customer, show=show, before=before)
+
+
+def _show(
+    page: Page,
+    db: Session,
+    customer: Customer,
+    *,
+    show: str = "all",
+    before: datetime | None = None,
+    status: int = 200,
+    part: str = "",
+    faults: Mapping[str, Fault] | None = None,
+    typed: Mapping[str, str] | None = None,
+    why: str = "",
+) -> HTMLResponse:
+    """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
+    today = now().astimezone(page.settings.centre.zone).date()
+    rules = warranties.rules(db)
+    own = select(Engine).where(Engine.customer_id == customer.id).order_by(Engine.id).limit(ENGINES)
     return page.render(
         "customer.html",
+        status=status,
         customer=customer,
-        engines=[(engine, _warranty(page, engine)) for engine in db.scalars(own)],
-        history=_visible_tickets(page, db, customer_id=customer.id),
-        rows=past,
-        queues={queue.name: queue.title(page.language) for queue in db.scalars(select(Queue))},
+        today=today,
+        engines=[(engine, warranties.warranty(engine, today, rules)) for engine in db.scalars(own)],
+        once=owners.once_of(db, customer.id),
+        sides=relations.of(db, customer.id),
+        relation_kinds=RelationKind,
+        line=timeline.of_customer(
+            db, page.user, customers.ids_of(db, customer), language=page.language, show=show, before=before
+        ),
+        shows=timeline.SHOWN,
+        asked={"show": show},
         kinds=CustomerKind,
-        **calls.around(db, past),
+        part=part,
+        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
+        shown={name: getattr(customer, name) for name in FIELDS} | (dict(typed or {}) if part == "record" else {}),
+        typed=dict(typed or {}) if part != "record" else {},
+        why=why,
     )
+
+
+def _step(
+    page: Page, customer_id: int, part: str, sent: Mapping[str, str], step: Callable[[Session, Customer], object]
+) -> Response:
+    """Take the step and show the customer; what is refused is shown again as typed, with why beside its fields."""
+    try:
+        with page.database.write() as db:
+            step(db, customers.load_customer(db, customer_id, page.user))
+    except (RecordUnfit, StaleRecord) as fault:
+        with page.database.read() as db:
+            customer = customers.load_customer(db, customer_id, page.user)
+            why = page._(fault.sentence)
+            return _show(page, db, customer, status=fault.status, part=part, faults=fault.faults, typed=sent, why=why)
+    return RedirectResponse(f"/customers/{customer_id}#{part}", status_code=303)
 
 
 @router.post("/customers/{customer_id}", dependencies=[allow("customers.write")])
-def change_customer(
-    page: PageHere,
-    customer_id: Id,
-    name: Annotated[str, Form(max_length=200)],
-    kind: Annotated[str, Form(max_length=20)],
-    region: Annotated[str, Form(max_length=200)] = "",
-    address: Annotated[str, Form(max_length=400)] = "",
-    note: Annotated[str, Form(max_length=20_000)] = "",
-) -> Response:
-    with page.database.write() as db:
-        customer = customers.load_customer(db, customer_id, page.user)
-        customers.change(db, customer, now(), name=name, kind=kind, region=region, address=address, note=note)
-    return RedirectResponse(f"/customers/{customer_id}", status_code=303)
-
-
-@router.post("/customers/{customer_id}/phones", dependencies=[allow("customers.write")])
-def change_phones(
-    page: PageHere,
-    customer_id: Id,
-    number: Annotated[str, Form(max_length=60)] = "",
-    label: Annotated[str, Form(max_length=20)] = "",
-    remove: Annotated[int | None, Form(ge=1, le=LARGEST_ID)] = None,
-) -> Response:
-    """Add a number (or confirm one that was a maybe), or take one off."""
-    centre = page.settings.centre
-    with page.database.write() as db:
-        customer = customers.load_customer(db, customer_id, page.user)
-        if remove is not None:
-            customers.remove_phone(db, customer, remove, now())
-        elif number.strip():
-            customers.add_phone(
-                db, customer, number, now(), label=label, country=centre.country, area_code=centre.area_code
-            )
-        else:
-            raise BadInput
-    return RedirectResponse(f"/customers/{customer_id}", status_code=303)
-
-
-@router.get("/engines/{engine_id}", dependencies=[allow("engines")])
-def show_engine(page: PageHere, db: Reading, engine: EngineHere) -> HTMLResponse:
-    dealer = db.get(Customer, engine.dealer_id) if engine.dealer_id is not None else None
-    return page.render(
-        "engine.html",
-        engine=engine,
-        dealer=dealer,
-        warranty=_warranty(page, engine),
-        history=_visible_tickets(page, db, engine_id=engine.id),
+def change_customer(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
+    """The fields that were sent; ``version`` is what the changer was looking at."""
+    given = {name: sent[name] for name in FIELDS if name in sent}
+    version = Typed(sent).number("version")
+    return _step(
+        page,
+        customer_id,
+        "record",
+        sent,
+        lambda db, customer: customers.change(db, customer, now(), by=page.user.login, version=version, **given),
     )
 
 
-def _warranty(page: Page, engine: Engine) -> engines.Warranty:
-    return engines.warranty(engine, now().astimezone(page.settings.centre.zone).date())
+@router.post("/customers/{customer_id}/phones", dependencies=[allow("customers.write")])
+def change_phones(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
+    """Add a number (or confirm one that was a maybe), or take one off."""
+    centre, by = page.settings.centre, page.user.login
+    number, label, remove = sent.get("number", ""), sent.get("label", ""), Typed(sent).number("remove")
+
+    def step(db: Session, customer: Customer) -> None:
+        if remove is not None:
+            customers.remove_phone(db, customer, remove, now(), by=by)
+            return
+        try:
+            customers.add_phone(
+                db,
+                customer,
+                number,
+                now(),
+                label=label,
+                level="known" if sent.get("sure", "1") == "1" else "maybe",
+                by=by,
+                country=centre.country,
+                area_code=centre.area_code,
+            )
+        except BadInput as fault:
+            raise RecordUnfit({"number": Fault("不是可以拨打的号码", "No number anybody could call")}) from fault
+
+    return _step(page, customer_id, "numbers", sent, step)
 
 
-def _visible_tickets(
-    page: Page, db: Session, *, customer_id: int | None = None, engine_id: int | None = None
-) -> list[Ticket]:
-    found = tickets.history(db, customer_id=customer_id, engine_id=engine_id, limit=HISTORY)
-    return [ticket for ticket in found if page.may("tickets.all") or ticket.kind == TicketKind.FOLLOW_UP]
+@router.post("/customers/{customer_id}/notes", dependencies=[allow("customers.write")])
+def note_customer(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
+    """Dated words; a number in them is kept as one that may be his."""
+
+    def step(db: Session, customer: Customer) -> None:
+        words = sent.get("text", "")
+        entries.note(db, customer, words, by=page.user.login, now=now())
+        customers.numbers_in(db, customer, words, now(), page.settings.centre.country)
+
+    return _step(page, customer_id, "timeline", sent, step)
+
+
+@router.post("/customers/{customer_id}/relations", dependencies=[allow("customers.write")])
+def change_relations(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
+    """Add how he stands to another; or end one, by its ``relation``."""
+
+    def step(db: Session, customer: Customer) -> None:
+        form = Typed(sent)
+        ending, until_on = form.number("relation"), form.day("until_on")
+        if ending is not None:
+            today = now().astimezone(page.settings.centre.zone).date()
+            relations.end(db, customer, ending, until_on or today, by=page.user.login, now=now())
+            return
+        other, from_on = form.record("other", required=True), form.day("from_on")
+        form.done()
+        kind, _, turned = sent.get("kind", "").partition(":")
+        one, other_id = customer, other or 0
+        if turned:  # as the other one would say it
+            found = customers.standing(db, other_id) if other_id else None
+            one, other_id = found or customer, customer.id
+        relations.add(
+            db,
+            one,
+            other_id,
+            kind,
+            by=page.user.login,
+            now=now(),
+            from_on=from_on,
+            until_on=until_on,
+            note=sent.get("note", ""),
+        )
+
+    return _step(page, customer_id, "relations", sent, step)

@@ -28,6 +28,7 @@ DAILY = (
 MANAGE = (
     Entry("users", "/admin/users", marked("Users")),
     Entry("users", "/admin/tokens", marked("API tokens")),
+    Entry("warranty.write", "/warranty-rules", marked("Warranty rules")),
 )
 
 

@@ -100,6 +100,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "customers.write": _DESK,
     "engines": _ALL,
     "engines.write": _DESK,
+    "warranty.write": _LEADS,
     "tickets": _ALL,  # a campaign manager sees follow-ups only
     "tickets.write": _DESK,
     "tickets.all": _DESK | {Role.QA},

@@ -16,6 +16,7 @@ MODULES = (
     "cti.rows",
     "recordings.rows",
     "reports.rows",
+    "ticketing.record_rows",
     "ticketing.rows",
 )
 

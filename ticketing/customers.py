@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from callcenter import phone
 from callcenter.errors import BadInput, NotFound
 from config.people import User, may
-from ticketing import pinyin
+from ticketing import entries, pinyin
+from ticketing.kinds import MISSING, Fault
 from ticketing.rows import IDS, Customer, CustomerKind, Phone
 from ticketing.text import clean, line
+from ticketing.unfit import RecordUnfit
 
 Level = Literal["known", "maybe"]
 
 LANGUAGES = ("zh", "en")
-_LENGTHS = {"name": 120, "region": 80, "address": 200, "language": 5, "note": 20_000}
+_DIALLED = re.compile(r"\+?\d[\d\-() ]{5,}\d(?:\s*(?:转|轉|分机|ext\.?|x)\s*\d{1,6})?", re.IGNORECASE)
+"""What may be a phone number among other words."""
+_LENGTHS = {"name": 120, "code": 40, "region": 80, "address": 200, "language": 5, "note": 20_000}
 
 
-class NameMissing(BadInput):
+class NameMissing(RecordUnfit):
     """A customer needs a name."""
+
+    def __init__(self) -> None:
+        super().__init__({"name": MISSING})
 
 
 def create(
@@ -37,12 +45,17 @@ def create(
     address: str = "",
     language: str = "zh",
     note: str = "",
+    code: str = "",
     country: str = "CN",
     area_code: str = "",
 ) -> Customer:
     """A new customer; each phone is a number as people write it, or (number, label)."""
     customer = Customer(kind=_kind(kind), created_at=now, changed_at=now)
-    _put(customer, name=name, region=region, address=address, language=language, note=note)
+    for column, text in _texts(
+        name=name, region=region, address=address, language=language, note=note, code=code
+    ).items():
+        setattr(customer, column, text)
+    _sound(customer)
     db.add(customer)
     db.flush()
     for given in phones:
@@ -51,15 +64,22 @@ def create(
     return customer
 
 
-def change(db: Session, customer: Customer, now: datetime, **changes: str) -> Customer:
-    """Change name, kind, region, address, language or note."""
-    if "kind" in changes:
-        customer.kind = _kind(changes.pop("kind"))
+def change(
+    db: Session, customer: Customer, now: datetime, *, by: str = "", version: int | None = None, **changes: str
+) -> Customer:
+    """Change name, kind, code, region, address, language or note.
+
+    RecordUnfit names every field at fault; StaleRecord if somebody else changed the same field since ``version``.
+    """
+    kind = changes.pop("kind", None)
     unknown = changes.keys() - _LENGTHS.keys()
     if unknown:
         raise BadInput("a customer has no %(unknown)s", unknown=", ".join(sorted(unknown)))
-    _put(customer, **changes)
-    customer.changed_at = now
+    values: dict[str, Any] = _texts(**changes)
+    if kind is not None:
+        values["kind"] = _kind(kind)
+    if "name" in entries.change(db, customer, values, version=version, by=by, now=now):
+        _sound(customer)
     db.flush()
     return customer
 
@@ -75,6 +95,47 @@ def load_customer(db: Session, customer_id: int, user: User) -> Customer:
     return customer
 
 
+def standing(db: Session, customer_id: int) -> Customer | None:
+    """The customer, or whom he was merged into."""
+    customer = db.get(Customer, customer_id)
+    while customer is not None and customer.merged_into_id is not None:
+        customer = db.get(Customer, customer.merged_into_id)
+    return customer
+
+
+def ids_of(db: Session, customer: Customer) -> list[int]:
+    """His own, and those of records merged into his: what was written with them is his."""
+    found, new = [customer.id], [customer.id]
+    while new:
+        new = list(db.scalars(select(Customer.id).where(Customer.merged_into_id.in_(new), Customer.id.not_in(found))))
+        found += new
+    return found
+
+
+def offered(db: Session, text: str, limit: int = 12) -> list[Customer]:
+    """Those a few words or a number may mean, for a list to choose from: by number, name, pinyin or initials."""
+    said = line(text[:80])
+    if not said:
+        return []
+    ways: list[ColumnElement[bool]] = [_begins(Customer.name, said)]
+    spelt = phone.normalise(said)
+    if phone.is_number(spelt):
+        ways = [Customer.id.in_(select(Phone.customer_id).where(Phone.number == spelt))]
+    elif re.fullmatch(r"[a-z' ]+", said.lower()):
+        ways += [_begins(Customer.initials, said.lower().replace(" ", ""))]
+        ways += [_begins(Customer.pinyin, said.lower())]
+    found: dict[int, Customer] = {}
+    for way in ways:
+        rows = select(Customer).where(way, Customer.merged_into_id.is_(None)).order_by(Customer.id).limit(limit)
+        found |= {customer.id: customer for customer in db.scalars(rows)}
+    return list(found.values())[:limit]
+
+
+def _begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]:
+    """By the column's index: from the words on, to the last that begins so."""
+    return (column >= said) & (column < said + "\U0010ffff")
+
+
 def by_number(db: Session, number: str) -> list[tuple[Customer, Level]]:
     """Whose number this may be, the surest first; ``number`` as ``phone.normalise`` spells it.
 
@@ -88,7 +149,7 @@ def by_number(db: Session, number: str) -> list[tuple[Customer, Level]]:
     rows = db.execute(
         select(Customer, Phone)
         .join(Phone, Phone.customer_id == Customer.id)
-        .where((Phone.number == stem) | (Phone.number == number) | behind)
+        .where((Phone.number == stem) | (Phone.number == number) | behind, Customer.merged_into_id.is_(None))
         .order_by(Customer.id)
     )
     best: dict[int, tuple[Customer, Level]] = {}
@@ -101,9 +162,13 @@ def by_number(db: Session, number: str) -> list[tuple[Customer, Level]]:
 
 def known(db: Session, numbers: Collection[str]) -> dict[str, set[int]]:
     """Of many numbers at once, the customers in whose record each stands; ``by_number`` says the rest."""
-    rows = db.execute(select(Phone.number, Phone.customer_id).where(Phone.number.in_(numbers), Phone.level == "known"))
+    rows = (
+        select(Phone.number, Phone.customer_id)
+        .join(Customer, Customer.id == Phone.customer_id)
+        .where(Phone.number.in_(numbers), Phone.level == "known", Customer.merged_into_id.is_(None))
+    )
     found: dict[str, set[int]] = {}
-    for number, customer_id in rows:
+    for number, customer_id in db.execute(rows):
         found.setdefault(number, set()).add(customer_id)
     return found
 
@@ -116,6 +181,7 @@ def add_phone(
     *,
     label: str = "",
     level: Level = "known",
+    by: str | None = None,
     country: str = "CN",
     area_code: str = "",
 ) -> Phone:
@@ -126,6 +192,7 @@ def add_phone(
     if not any(char.isdigit() for char in spelt) or spelt[:1].isalpha():
         raise BadInput("%(number)s is not a phone number", number=repr(number[:40]))
     own = db.scalar(select(Phone).where(Phone.customer_id == customer.id, Phone.number == spelt))
+    was = own.level if own is not None else None
     if own is None:
         own = Phone(customer_id=customer.id, number=spelt, label=label, level=level)
         db.add(own)
@@ -135,22 +202,29 @@ def add_phone(
     customer.changed_at = now
     db.flush()
     db.expire(customer, ["phones"])
+    if by is not None and was != own.level:
+        told = {"number": (None, spelt), "level": (was, own.level)}
+        entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
     return own
 
 
-def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime) -> None:
+def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime, *, by: str | None = None) -> None:
     own = db.scalar(select(Phone).where(Phone.id == phone_id, Phone.customer_id == customer.id))
     if own is None:
         raise NotFound("phone %(phone_id)s", phone_id=phone_id)
     db.delete(own)
     db.flush()
     customer.changed_at = now
+    if by is not None:
+        told = {"number": (own.number, None), "level": (own.level, None)}
+        entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
     db.expire(customer, ["phones"])
 
 
 def numbers_in(db: Session, customer: Customer, text: str, now: datetime, country: str = "CN") -> Sequence[Phone]:
     """Keep the numbers found in a note as maybe; what the record has already stays as it is."""
-    found = [spelt for spelt in phone.several(text, country) if phone.is_number(spelt)]
+    said = [one for part in _DIALLED.findall(text) for one in phone.several(part, country)]
+    found = [spelt for spelt in dict.fromkeys(said) if phone.is_number(spelt)]
     return [add_phone(db, customer, spelt, now, level="maybe", country=country) for spelt in found]
 
 
@@ -166,16 +240,23 @@ def _kind(kind: str) -> str:
         raise BadInput("no customer is of kind %(kind)s", kind=repr(kind[:20])) from None
 
 
-def _put(customer: Customer, **texts: str) -> None:
-    for name, text in texts.items():
-        kept = clean(text) if name == "note" else line(text)
-        if len(kept) > _LENGTHS[name]:
-            raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=_LENGTHS[name])
-        setattr(customer, name, kept)
-    if not customer.name:
+def _texts(**texts: str) -> dict[str, Any]:
+    """Fit to keep; RecordUnfit names what is too long."""
+    kept: dict[str, Any] = {name: clean(text) if name == "note" else line(text) for name, text in texts.items()}
+    if kept.get("name") == "":
         raise NameMissing
-    if customer.language not in LANGUAGES:
-        raise BadInput("no customer is spoken to in %(language)s", language=repr(customer.language))
-    if "name" in texts:
-        customer.pinyin = pinyin.full(customer.name)[:400]
-        customer.initials = pinyin.initials(customer.name)[:120]
+    faults = {
+        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
+        for name, text in kept.items()
+        if len(text) > _LENGTHS[name]
+    }
+    if faults:
+        raise RecordUnfit(faults)
+    if kept.get("language", LANGUAGES[0]) not in LANGUAGES:
+        raise BadInput("no customer is spoken to in %(language)s", language=repr(kept["language"]))
+    return kept
+
+
+def _sound(customer: Customer) -> None:
+    customer.pinyin = pinyin.full(customer.name)[:400]
+    customer.initials = pinyin.initials(customer.name)[:120]

@@ -1,35 +1,34 @@
-"""Engines by serial number (机号), and whether their warranty (三包) still holds."""
+"""Engines by serial number (机号): the file of each, and how one is found by what people say of it."""
 
 from __future__ import annotations
 
-import calendar
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from callcenter.errors import BadInput, NotFound
 from config.people import User, may
+from ticketing import entries, owners, vin
+from ticketing.kinds import MISSING, Fault
+from ticketing.record_rows import Reading
 from ticketing.rows import IDS, Customer, Engine
 from ticketing.text import line
+from ticketing.unfit import RecordUnfit
 
 SERIAL_END = 6
 """People say the last six characters of a serial number."""
+_LENGTHS = {"model": 40, "plant": 40, "vehicle": 120, "vin": 40}
+_DAYS = ("built_on", "sold_on", "warranty_until", "run_in_on")
+_NUMBERS = ("warranty_hours", "run_in_hours")
+_PEOPLE = ("dealer_id", "run_in_station_id")
 
 
 class SerialTaken(BadInput):
     """An engine of this serial number is on file already."""
-
-
-class ImplausibleHours(BadInput):
-    """This reading of the hour meter cannot be right."""
-
-
-# --- the file ----------------------------------------------------------------------------------------------------
 
 
 def spell(serial: str) -> str:
@@ -46,6 +45,7 @@ def create(
     dealer_id: int | None = None,
     vehicle: str = "",
     vin: str = "",
+    plant: str = "",
     built_on: date | None = None,
     sold_on: date | None = None,
     warranty_until: date | None = None,
@@ -53,12 +53,13 @@ def create(
     hours: int | None = None,
     hours_on: date | None = None,
 ) -> Engine:
-    kept, model, vehicle, vin = spell(serial), line(model), line(vehicle), spell(vin)
-    if not 4 <= len(kept) <= 40 or not model:
+    """A new engine on file; its first owner has it from the day it was sold. Hours are its first reading."""
+    kept, texts = spell(serial), _texts({"model": model, "vehicle": vehicle, "vin": vin, "plant": plant})
+    if not 4 <= len(kept) <= 40 or not texts["model"]:
         raise BadInput("an engine needs a serial number of 4 to 40 letters and digits, and a model")
-    for name, text, longest in (("model", model, 40), ("vehicle", vehicle, 120), ("vin", vin, 40)):
-        if len(text) > longest:
-            raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=longest)
+    for name, text in texts.items():
+        if len(text) > _LENGTHS[name]:
+            raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=_LENGTHS[name])
     for name, owner in (("owner", customer_id), ("dealer", dealer_id)):
         if owner is not None and (owner not in IDS or db.get(Customer, owner) is None):
             raise BadInput("%(name)s: there is no customer %(owner)s", name=name, owner=owner)
@@ -67,21 +68,89 @@ def create(
     engine = Engine(
         serial=kept,
         serial_end=kept[-SERIAL_END:],
-        model=model,
         customer_id=customer_id,
         dealer_id=dealer_id,
-        vehicle=vehicle,
-        vin=vin,
         built_on=built_on,
         sold_on=sold_on,
         warranty_until=warranty_until,
         warranty_hours=warranty_hours,
         hours=hours,
         hours_on=hours_on,
+        **texts,
     )
     db.add(engine)
     db.flush()
+    owners.begin(db, engine, sold_on)
+    if hours is not None and hours_on is not None:
+        db.add(Reading(engine_id=engine.id, on=hours_on, hours=hours, source="record", by=""))
+        db.flush()
     return engine
+
+
+def change(
+    db: Session,
+    engine: Engine,
+    now: datetime,
+    *,
+    by: str = "",
+    version: int | None = None,
+    as_on_plate: bool = False,
+    **changes: Any,
+) -> Engine:
+    """Correct the file: model, plant, vehicle, VIN, days, an agreed warranty, dealer, run-in service.
+
+    RecordUnfit names every field at fault; StaleRecord if somebody else changed the same field since ``version``.
+    ``as_on_plate``: the VIN was read again and is kept though it cannot be one.
+    """
+    unknown = changes.keys() - {*_LENGTHS, *_DAYS, *_NUMBERS, *_PEOPLE}
+    if unknown:
+        raise BadInput("an engine has no %(unknown)s to change", unknown=", ".join(sorted(unknown)))
+    texts = _texts({name: changes[name] for name in _LENGTHS.keys() & changes.keys()})
+    faults = {
+        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
+        for name, text in texts.items()
+        if len(text) > _LENGTHS[name]
+    }
+    if "model" in texts and not texts["model"]:
+        faults["model"] = MISSING
+    wrong = vin.fault(texts.get("vin", ""))
+    if wrong is not None and texts["vin"] != engine.vin and not as_on_plate:
+        faults["vin"] = wrong
+    for name in _PEOPLE:
+        number = changes.get(name)
+        if number is not None and (number not in IDS or db.get(Customer, number) is None):
+            faults[name] = Fault("没有这个客户", "There is no such customer")
+    for name in _NUMBERS:
+        number = changes.get(name)
+        if number is not None and not 0 <= number <= 100_000:
+            faults[name] = Fault("0 到 100000", "0 to 100,000")
+    faults |= _order({name: changes.get(name, getattr(engine, name)) for name in _DAYS}, changes, now.date())
+    if faults:
+        raise RecordUnfit(faults)
+    entries.change(db, engine, changes | texts, version=version, by=by, now=now)
+    return engine
+
+
+def _texts(given: Mapping[str, str]) -> dict[str, str]:
+    return {name: vin.spell(text) if name == "vin" else line(text) for name, text in given.items()}
+
+
+def _order(days: Mapping[str, date | None], changed: Mapping[str, Any], today: date) -> dict[str, Fault]:
+    """Built before sold, sold before its first service, none of it to come."""
+    faults = {}
+    for earlier, later, zh, en in (
+        ("built_on", "sold_on", "早于出厂日期", "Before it was built"),
+        ("built_on", "run_in_on", "早于出厂日期", "Before it was built"),
+        ("sold_on", "run_in_on", "早于销售日期", "Before it was sold"),
+    ):
+        first, second = days[earlier], days[later]
+        if first is not None and second is not None and second < first and {earlier, later} & changed.keys():
+            faults[later if later in changed else earlier] = Fault(f"{zh} {first}", f"{en}, on {first}")
+    for name in ("built_on", "sold_on", "run_in_on"):
+        day = changed.get(name)
+        if day is not None and (day - today).days > 1:
+            faults[name] = Fault("日期在将来", "That day is still to come")
+    return faults
 
 
 def find(db: Session, said: str, limit: int = 20) -> Sequence[Engine]:
@@ -106,143 +175,3 @@ def load_engine(db: Session, engine_id: int, user: User) -> Engine:
     if engine is None:
         raise NotFound("engine %(engine_id)s", engine_id=engine_id)
     return engine
-
-
-def read_hours(engine: Engine, hours: int, on: date) -> None:
-    """Keep a reading of the hour meter.
-
-    ImplausibleHours if it runs backwards, or faster than 24 hours a day since the last reading.
-    """
-    if not 0 <= hours <= 100_000:
-        raise ImplausibleHours("%(hours)s h", hours=hours)
-    if engine.hours is not None and engine.hours_on is not None:
-        days = (on - engine.hours_on).days
-        if days < 0 or not engine.hours <= hours <= engine.hours + 24 * (days + 1):
-            raise ImplausibleHours(
-                "%(hours)s h; %(before)s h on %(on)s",
-                hours=hours,
-                before=engine.hours,
-                on=engine.hours_on,
-            )
-    engine.hours, engine.hours_on = hours, on
-
-
-# --- the warranty ------------------------------------------------------------------------------------------------
-
-
-class Cover(StrEnum):
-    IN = "in"
-    ENDS_SOON = "ends_soon"
-    OUT = "out"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What was promised with engines sold from a day on: so many months or hours, whichever is over first."""
-
-    sold_from: date
-    clause: str
-    months: int
-    hours: int
-    zh: str
-    en: str
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        sold_from=date(2000, 1, 1),
-        clause="4.1",
-        months=12,
-        hours=1500,
-        zh="三包期 12 个月或 1500 小时，以先到为准",
-        en="12 months or 1,500 hours, whichever comes first",
-    ),
-    Rule(
-        sold_from=date(2024, 1, 1),
-        clause="4.2",
-        months=24,
-        hours=4000,
-        zh="三包期 24 个月或 4000 小时，以先到为准",
-        en="24 months or 4,000 hours, whichever comes first",
-    ),
-)
-"""Dated: an engine keeps the promise of the day it was sold, so an old decision made again comes out alike."""
-
-UNPROVEN = "4.5"
-"""The clause for an engine whose day of sale is not known: three months after it was built count as that day."""
-AGREED = "4.9"
-"""The clause for a promise made for this engine alone; it goes before the rules."""
-SOON_DAYS = 30
-SOON_HOURS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Warranty:
-    """A decision on given facts, with its ground."""
-
-    state: Cover
-    until: date | None = None  # the last day of cover
-    hours_limit: int | None = None
-    hours: int | None = None  # read from the engine; None: nobody has read them
-    clause: str = ""
-    zh: str = "没有销售日期和出厂日期，无法判定"
-    en: str = "neither day of sale nor day of building is known"
-
-    @property
-    def covered(self) -> bool:
-        return self.state in (Cover.IN, Cover.ENDS_SOON)
-
-    def why(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
-
-
-def warranty(engine: Engine, today: date, rules: Sequence[Rule] = RULES) -> Warranty:
-    """Whether the engine is covered today, by which clause, and until when. Pure: the same facts decide alike."""
-    promised = _agreed(engine) if engine.warranty_until is not None else _by_rule(engine, rules)
-    if promised.until is None:
-        return promised
-    return replace(promised, state=_state(promised.until, promised.hours_limit, engine.hours, today))
-
-
-def _agreed(engine: Engine) -> Warranty:
-    until, limit = engine.warranty_until, engine.warranty_hours
-    return Warranty(
-        state=Cover.UNKNOWN,
-        until=until,
-        hours_limit=limit,
-        hours=engine.hours,
-        clause=AGREED,
-        zh=f"单独约定至 {until}" + (f"或 {limit} 小时" if limit is not None else ""),
-        en=f"agreed for this engine until {until}" + (f" or {limit:,} hours" if limit is not None else ""),
-    )
-
-
-def _by_rule(engine: Engine, rules: Sequence[Rule]) -> Warranty:
-    proven = engine.sold_on is not None
-    sold = engine.sold_on or (_months_after(engine.built_on, 3) if engine.built_on is not None else None)
-    rule = next((rule for rule in reversed(rules) if sold is not None and rule.sold_from <= sold), None)
-    if rule is None or sold is None:
-        return Warranty(state=Cover.UNKNOWN, hours=engine.hours)
-    return Warranty(
-        state=Cover.UNKNOWN,
-        until=_months_after(sold, rule.months) - timedelta(days=1),
-        hours_limit=rule.hours if engine.warranty_hours is None else engine.warranty_hours,
-        hours=engine.hours,
-        clause=rule.clause if proven else UNPROVEN,
-        zh=rule.zh if proven else f"{rule.zh}；无购机凭证，按出厂后三个月起算",
-        en=rule.en if proven else f"{rule.en}; no proof of sale, counted from three months after building",
-    )
-
-
-def _state(until: date, limit: int | None, hours: int | None, today: date) -> Cover:
-    if today > until or (limit is not None and hours is not None and hours > limit):
-        return Cover.OUT
-    near = limit is not None and hours is not None and hours > limit - SOON_HOURS
-    return Cover.ENDS_SOON if near or today > until - timedelta(days=SOON_DAYS) else Cover.IN
-
-
-def _months_after(day: date, months: int) -> date:
-    """The same day of the month, or the month's last."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

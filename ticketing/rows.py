@@ -21,6 +21,8 @@ class CustomerKind(StrEnum):
     END_USER = "end_user"  # 最终用户
     STATION = "station"  # 特约维修站
     KEY_ACCOUNT = "key_account"  # 大客户
+    FLEET = "fleet"  # 车队
+    PERSON = "person"  # 司机、联系人: calls for somebody else's machine
 
 
 class TicketKind(StrEnum):
@@ -42,7 +44,8 @@ class Customer(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))
-    name: Mapped[str] = mapped_column(String(120))
+    code: Mapped[str] = mapped_column(String(40), default="", index=True)  # its number in the ERP
+    name: Mapped[str] = mapped_column(String(120), index=True)
     pinyin: Mapped[str] = mapped_column(String(400), default="", index=True)  # "li jian guo"
     initials: Mapped[str] = mapped_column(String(120), default="", index=True)  # "ljg"
     region: Mapped[str] = mapped_column(String(80), default="")  # 河南 郑州
@@ -51,6 +54,8 @@ class Customer(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
 
     phones: Mapped[list[Phone]] = relationship(
         back_populates="customer", cascade="all, delete-orphan", order_by="Phone.id"
@@ -82,6 +87,7 @@ class Engine(Base):
     serial: Mapped[str] = mapped_column(String(40), unique=True)  # 机号
     serial_end: Mapped[str] = mapped_column(String(8), index=True)  # its last six, as people say it
     model: Mapped[str] = mapped_column(String(40))
+    plant: Mapped[str] = mapped_column(String(40), default="")  # where it was built
     vehicle: Mapped[str] = mapped_column(String(120), default="")  # 装载机 龙工 LG855
     vin: Mapped[str] = mapped_column(String(40), default="", index=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)  # owner
@@ -90,8 +96,14 @@ class Engine(Base):
     sold_on: Mapped[date | None] = mapped_column(Date)
     warranty_until: Mapped[date | None] = mapped_column(Date)
     warranty_hours: Mapped[int | None]
-    hours: Mapped[int | None]
+    hours: Mapped[int | None]  # the latest reading, with what earlier meters had counted
     hours_on: Mapped[date | None] = mapped_column(Date)
+    km: Mapped[int | None]
+    km_on: Mapped[date | None] = mapped_column(Date)
+    run_in_on: Mapped[date | None] = mapped_column(Date)  # 走保, the first service
+    run_in_hours: Mapped[int | None]
+    run_in_station_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
+    version: Mapped[int] = mapped_column(default=1)
 
     customer: Mapped[Customer | None] = relationship(back_populates="engines", foreign_keys=[customer_id])
 

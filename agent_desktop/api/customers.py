@@ -17,6 +17,7 @@ from agent_desktop.desktop import LARGEST_ID, DesktopHere, Id, Reading
 from callcenter import phone
 from callcenter.database import now
 from ticketing import customers, engines, search
+from ticketing import warranty as warranties
 from ticketing.rows import Customer, Engine
 
 router = APIRouter(prefix="/v1")
@@ -151,5 +152,5 @@ def list_engines(
 def read_engine(desktop: DesktopHere, db: Reading, user: TokenUser, engine_id: Id) -> shapes.WholeEngine:
     engine = engines.load_engine(db, engine_id, user)
     today = now().astimezone(desktop.settings.centre.zone).date()
-    warranty = shapes.Warranty.model_validate(engines.warranty(engine, today))
+    warranty = shapes.Warranty.model_validate(warranties.warranty(engine, today, warranties.rules(db)))
     return shapes.WholeEngine(**shapes.Engine.model_validate(engine).model_dump(), warranty=warranty)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
 from callcenter.errors import BadInput, NotFound
 from config.people import Role, User
-from ticketing import customers, engines, pinyin, search, stations, tickets
+from ticketing import customers, engines, pinyin, readings, search, stations, tickets
 from ticketing.customers import NameMissing
-from ticketing.engines import ImplausibleHours, SerialTaken
+from ticketing.engines import SerialTaken
+from ticketing.readings import ImplausibleReading
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 AGENT = User(login="wangfang", name="王芳", role=Role.AGENT.value)
@@ -52,7 +54,7 @@ def test_a_number_read_in_a_note_or_behind_an_extension_is_a_maybe_and_comes_las
     assert names(customers.by_number(db, "+8613900139000")) == [("王大力", "known"), ("李建国", "maybe")]
     assert names(customers.by_number(db, "+8613700137000")) == [("李建国", "maybe")]
     office = customer(db, "徐州重工", "0371-67890123转802", kind="oem")
-    assert names(customers.by_number(db, "+8637167890123")) == [("徐州重工", "maybe")]
+    assert names(customers.by_number(db, "+8637167890123")) == [("李建国", "maybe"), ("徐州重工", "maybe")]
     assert names(customers.by_number(db, "+8637167890123;ext=802")) == [("徐州重工", "known")]
     assert {wang.id, office.id}.isdisjoint({li.id})
 
@@ -83,7 +85,13 @@ def test_a_customer_needs_a_name_and_a_kind_we_have(db):
     li = customer(db, "李建国")
     customers.change(db, li, NOW, name="李建军", kind="key_account", note="车队负责人")
     assert (li.name, li.pinyin, li.initials, li.kind) == ("李建军", "li jian jun", "ljj", "key_account")
-    for wrong in ({"colour": "red"}, {"language": "xx"}, {"region": "x" * 81}, {"kind": "friend"}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        {"colour": "red"},
+        {"language": "xx"},
+        {"region": "x" * 81},
+        {"kind": "friend"},
+    )
+    for wrong in wrongs:
         with pytest.raises(BadInput):
             customers.change(db, li, NOW, **wrong)
 
@@ -192,16 +200,16 @@ def test_an_engine_is_on_file_once_and_its_hours_never_run_backwards(filled):
     with pytest.raises(BadInput):
         engines.create(filled, "机号", "4D83")
     engine = engines.find(filled, "102938")[0]
-    engines.read_hours(engine, 3210, date(2026, 11, 1))
-    engines.read_hours(engine, 3300, date(2026, 11, 20))
+    readings.add(filled, engine, date(2026, 11, 1), hours=3210, by="wangfang", now=NOW, today=NOW.date())
+    readings.add(filled, engine, date(2026, 11, 20), hours=3300, by="wangfang", now=NOW, today=NOW.date())
     for hours, on in (
         (3299, date(2026, 11, 21)),
         (9000, date(2026, 11, 21)),
         (3310, date(2026, 10, 1)),
         (-1, NOW.date()),
     ):
-        with pytest.raises(ImplausibleHours):
-            engines.read_hours(engine, hours, on)
+        with pytest.raises(ImplausibleReading):
+            readings.add(filled, engine, on, hours=hours, by="wangfang", now=NOW, today=NOW.date())
     assert engine.hours == 3300
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from config import people
 from config.settings import Settings
-from ticketing import customers, demo, engines, tickets
+from ticketing import customers, demo, engines, tickets, warranty
 from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind, TicketSeries
 
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_it_has_what_the_pages_must_be_able_to_show(year):
     with database.read() as db:
         [(li, level)] = customers.by_number(db, "+8613800138000")
         assert (li.name, li.kind, li.region, level) == ("李建国", "end_user", "河南 郑州", "known")
-        covers = [engines.warranty(engine, NOW.date()).state for engine in li.engines]
+        covers = [warranty.warranty(engine, NOW.date(), warranty.rules(db)).state for engine in li.engines]
         assert covers == ["in", "out"]
         assert engines.find(db, "102938")[0].customer_id == li.id
         assert [row.state for row in tickets.history(db, customer_id=li.id)].count("waiting") >= 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketing.engines import Cover, warranty
 from ticketing.rows import Engine
+from ticketing.warranty import Cover, warranty
 
 TODAY = date(2026, 11, 22)
 
