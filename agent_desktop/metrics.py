@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
@@ -17,7 +17,7 @@ from agent_desktop.desktop import DesktopHere
 from agent_desktop.live import Hub, queue_counts
 from agent_desktop.sockets import Sockets
 from callcenter.database import Database
-from cti.rows import Agent, Call
+from cti.rows import Agent, BreachRow, Call
 
 router = APIRouter()
 
@@ -89,6 +89,13 @@ class _Rows(Collector):
                 agents.add_metric([status, state], count)
             for queue, line in queue_counts(db).items():
                 waiting.add_metric([queue], line["waiting"])
-        yield from (calls, agents, waiting)
+            breaches = CounterMetricFamily(
+                "callcenter_breaches", "Times that rows were not as they must be, by law.", labels=["law"]
+            )
+            for what, count in db.execute(select(BreachRow.what, func.count()).group_by(BreachRow.what)):
+                breaches.add_metric([what], count)
+            standing = db.scalar(select(func.count()).where(BreachRow.healed_at.is_(None))) or 0
+        yield from (calls, agents, waiting, breaches)
+        yield GaugeMetricFamily("callcenter_breaches_standing", "Rows that are not as they must be now.", standing)
         yield GaugeMetricFamily("callcenter_live_browsers", "Browsers that follow the live link.", self._hub.count)
         yield GaugeMetricFamily("callcenter_sockets", "Open live links and phone lines.", self._sockets.count)

@@ -275,6 +275,17 @@ class MemberPaused(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemberChanged(Fact):
+    """From now on an agent is declared to serve a queue, asked in the order of penalties, or no longer to serve it."""
+
+    agent: str
+    queue: str
+    member: bool
+    penalty: int = 0
+    marks = ("agent", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SwitchLost(Fact):
     """The link to the switch broke; what happens from here is unseen until SwitchFound."""
 

@@ -16,6 +16,9 @@ from callcenter.events import Event
 
 log = logging.getLogger(__name__)
 
+Leases = Mapping[str, timedelta]
+"""By kind, for work that never takes long: what a worker that died had begun is begun again so soon."""
+_NONE: Leases = {}
 Work = Callable[[Session, jobs.Job, datetime], list[Event]]
 """Does one job; the caller commits, then publishes the events returned."""
 
@@ -24,10 +27,12 @@ AGAIN_AFTER_S = (2, 10, 60, 600)
 """Pauses between tries; a job that fails once more than this is failed for good and shown."""
 
 
-def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: datetime) -> bool:
+def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: datetime, leases: Leases = _NONE) -> bool:
     """Do the next due job; False when nothing is due."""
     with database.write() as db:
         job = jobs.claim(db, tuple(works), at, at + LEASE)
+        if job is not None and job.kind in leases:
+            job.lease_until = at + leases[job.kind]
     if job is None:
         return False
     try:
@@ -45,11 +50,18 @@ def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: dateti
     return True
 
 
-def run(database: Database, bus: Bus, works: Mapping[str, Work], stop: threading.Event, poll_s: float = 0.5) -> None:
+def run(
+    database: Database,
+    bus: Bus,
+    works: Mapping[str, Work],
+    stop: threading.Event,
+    poll_s: float = 0.5,
+    leases: Leases = _NONE,
+) -> None:
     """Work until told to stop; a database that does not answer is asked again at the next poll."""
     while not stop.is_set():
         try:
-            while not stop.is_set() and work_off(database, bus, works, now()):
+            while not stop.is_set() and work_off(database, bus, works, now(), leases):
                 pass
         except Exception:
             log.exception("the worker could not read its jobs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +34,7 @@ BATCH = 1000  # messages in one transaction at most
 GATHER_S = 0.2  # the switch tells of one happening in several events; one transaction for them is sooner done
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 WATCH_S = 1.0  # between two looks at what must be true
+BESIDE_S = 10.0  # between two looks at the switch's channels beside ours; at once again where they differ
 NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this
 OVERLAP_S = 10.0  # for so long after a connect the link may tell what the logs have told
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
@@ -110,19 +111,26 @@ class Intake:
 
     async def _look_at_rows(self) -> None:
         """Every second. What stands wrong is logged with its evidence, and the switch is looked at again."""
+        looked, beside_at = False, 0.0
         while True:
             await asyncio.sleep(WATCH_S)
             if self._resync_due or self._store.behind or len(self.door.inbox) or not self.door.connected:
                 continue
             try:
-                news = self._watch.look(await asyncio.to_thread(self._store.breaches, self._switch))
-            except _AWAY:
+                channels = None
+                if time.monotonic() - beside_at >= BESIDE_S or self._watch.suspects:
+                    seen = await resync.channels_of(self.door, self._switch, now(), self._normalise)
+                    channels, beside_at = {leg_id: one.bridge_id for leg_id, one in seen.items()}, time.monotonic()
+                news = self._watch.look(await asyncio.to_thread(self._store.breaches, self._switch, channels))
+                if news or self._watch.healed or not looked:
+                    standing = self._watch.standing
+                    await asyncio.to_thread(self._store.keep_breaches, self._switch, news, standing)
+                looked = True
+            except (*_AWAY, SwitchUnreachable, SwitchRefused):
                 continue
             except Exception:
                 log.exception("intake: the rows could not be looked at")
                 continue
-            for breach in news:
-                log.error("intake: not as it must be: %s, %s: %s", breach.what, breach.whose, breach.evidence)
             if news:
                 self._mark(_OVERFLOW)
 
@@ -284,10 +292,23 @@ class Store:
             except _AWAY as fault:
                 self._away(fault)
 
-    def breaches(self, switch: str) -> list[invariants.Breach]:
-        """Where the rows are not as they must be."""
+    def breaches(self, switch: str, channels: Mapping[str, str] | None) -> list[invariants.Breach]:
+        """Where the rows are not as they must be, and not as the switch is, if that was looked at."""
         with self._database.read() as db:
-            return invariants.load(db, switch, now())
+            found = invariants.load(db, switch, now())
+            return found if channels is None else found + invariants.beside(db, switch, channels)
+
+    def keep_breaches(
+        self, switch: str, news: Sequence[invariants.Breach], standing: Collection[tuple[str, str]]
+    ) -> None:
+        """On record and in the log, with what was seen; and what is right again."""
+        for breach in news:
+            log.error("intake: not as it must be: %s, %s: %s", breach.what, breach.whose, breach.evidence)
+        with self._database.write() as db:
+            healed = invariants.keep(db, switch, news, standing, now())
+            told = [(row.what, row.whose, row.seen_at) for row in healed]
+        for what, whose, seen_at in told:
+            log.warning("intake: as it must be again: %s, %s, wrong since %s", what, whose, seen_at)
 
     def lose(self, switch: str, at: datetime, why: str) -> None:
         """The link broke."""

@@ -1,9 +1,9 @@
-"""What must be true of our rows at every moment; each breach with its evidence. Pure but for ``load``."""
+"""What must be true of our rows at every moment; each breach with its evidence. Pure but for ``load`` and ``keep``."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,7 +11,7 @@ from itertools import pairwise
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from cti.rows import Agent, Call, Leg, Spell
+from cti.rows import Agent, BreachRow, Call, Leg, Spell
 
 LATELY = timedelta(minutes=1)
 
@@ -31,13 +31,20 @@ class Watch:
     def __init__(self) -> None:
         self.count = 0  # breaches that stood, since we started
         self.standing: frozenset[tuple[str, str]] = frozenset()
+        self.healed: frozenset[tuple[str, str]] = frozenset()  # at the last look
         self._suspected: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def suspects(self) -> bool:
+        """Something was seen at the last look; the next one decides."""
+        return bool(self._suspected)
 
     def look(self, found: Sequence[Breach]) -> list[Breach]:
         """The breaches that are news: they stood at the last look too, and were not told yet."""
         seen = frozenset((breach.what, breach.whose) for breach in found)
         stand = seen & self._suspected
         news = [breach for breach in found if (breach.what, breach.whose) in stand - self.standing]
+        self.healed = self.standing - seen
         self._suspected, self.standing = seen, stand
         self.count += len(news)
         return news
@@ -51,6 +58,40 @@ def load(db: Session, switch: str, at: datetime) -> list[Breach]:
     agents = db.scalars(select(Agent)).all()
     spells = db.scalars(select(Spell).where(or_(Spell.ended_at.is_(None), Spell.ended_at > at - LATELY)))
     return breaches(calls, legs, agents, spells.all())
+
+
+def beside(db: Session, switch: str, channels: Mapping[str, str]) -> list[Breach]:
+    """Where our live legs are not the switch's channels; ``channels`` is the bridge each is in, empty for none."""
+    rows = select(Leg).join(Call, Call.call_id == Leg.call_id).where(Call.switch == switch, Leg.ended_at.is_(None))
+    live = {leg.leg_id: leg for leg in db.scalars(rows)}
+    found = [
+        Breach("a live leg is at the switch", leg_id, f"{live[leg_id].channel} since {live[leg_id].started_at}")
+        for leg_id in sorted(live.keys() - channels.keys())
+    ]
+    for leg_id, bridge in sorted(channels.items()):
+        leg = live.get(leg_id)
+        if leg is None:
+            found.append(Breach("a channel of the switch is a live leg", leg_id, f"in bridge {bridge!r}"))
+        elif leg.bridge != bridge:
+            found.append(Breach("bridged as at the switch", leg_id, f"here {leg.bridge!r}, there {bridge!r}"))
+    return found
+
+
+def keep(
+    db: Session, switch: str, news: Sequence[Breach], standing: Collection[tuple[str, str]], at: datetime
+) -> list[BreachRow]:
+    """Put the news on record; the answer are the breaches on record that stand no longer."""
+    open_rows = db.scalars(select(BreachRow).where(BreachRow.switch == switch, BreachRow.healed_at.is_(None))).all()
+    healed = [row for row in open_rows if (row.what, row.whose) not in standing]
+    for row in healed:
+        row.healed_at = at
+    known = {(row.what, row.whose) for row in open_rows}
+    for one in news:
+        if (one.what, one.whose) not in known:
+            evidence = one.evidence[:1000]
+            told = {"what": one.what, "whose": one.whose, "evidence": evidence, "seen_at": at, "healed_at": None}
+            db.add(BreachRow(switch=switch, **told))
+    return healed
 
 
 def breaches(

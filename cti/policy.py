@@ -31,6 +31,7 @@ from callcenter.events import (
 )
 from config.queues import Queue
 from config.settings import Settings
+from cti import members
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
 from cti.projection import record
@@ -158,6 +159,8 @@ class Policy:
         """Decide, tell the switch, and say for how long nothing is due (seconds)."""
         changed, self._changed = self._changed, set()
         events, next_at = await asyncio.to_thread(self._decide, now())
+        if self._looked_at is None or time.monotonic() - self._looked_at >= REPAIR_S:
+            events += await asyncio.to_thread(self._declare, now())
         for event in events:
             self._bus.publish(event)
         if not self._door.connected:
@@ -204,6 +207,14 @@ class Policy:
             soon = at + timedelta(seconds=CUT_KNOWN_S)
             next_at = soon if next_at is None else min(next_at, soon)
         return events, next_at
+
+    def _declare(self, at: datetime) -> list[Event]:
+        """Keep as facts who serves which queue from now on, if that has been changed."""
+        with self._database.read() as db:
+            if not members.changes(db, at):
+                return []
+        with self._database.write() as db:
+            return record(db, members.changes(db, at), "policy")
 
     def _wish(self, agents: Collection[str] | None) -> dict[tuple[str, str], Place]:
         with self._database.read() as db:

@@ -18,8 +18,18 @@ from sqlalchemy.orm import Session
 
 from callcenter import jobs, ledger, phone
 from callcenter.database import Database
-from callcenter.events import AgentChanged, AgentRung, CallChanged, CustomerBound, Event, Fact, LegStarted, PhoneSeen
-from cti import agents, calls, rollups
+from callcenter.events import (
+    AgentChanged,
+    AgentRung,
+    CallChanged,
+    CustomerBound,
+    Event,
+    Fact,
+    LegStarted,
+    MemberChanged,
+    PhoneSeen,
+)
+from cti import agents, calls, members, rollups
 from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
 from cti.story import State, Story, begin
 from ticketing import customers
@@ -190,6 +200,8 @@ class _Rows:
             extension = agents.concerns(fact, leg)
             if extension is not None:
                 self._agent_hears(extension, fact, leg)
+            elif isinstance(fact, MemberChanged):
+                members.hear(self.db, fact)
 
     def _story(self, fact: Fact, leg_id: str) -> Story:
         """The story the fact belongs to. A leg that is told of in another call than before has been transferred."""

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from callcenter import ledger
 from callcenter.events import (
     BridgeEntered,
+    BridgeLeft,
     Event,
     Fact,
     LegAnswered,
@@ -62,8 +63,7 @@ class Sight:
 
 async def look(door: Door, switch: str, at: datetime, normalise: Normalise) -> Sight:
     """Ask the switch. Raises as the door does."""
-    seen = [channel_seen(m, switch, at, normalise) for m in await door.ask_list("CoreShowChannels")]
-    channels = {started.leg_id: Channel(started, up, bridge_id) for started, up, bridge_id in seen}
+    channels = await channels_of(door, switch, at, normalise)
     entries = [m for m in await door.ask_list("QueueStatus") if m["Event"] == "QueueEntry"]
     waiting = [
         waiting_seen(m, switch, at, channels[m["Uniqueid"]].started.call_id or "")
@@ -72,6 +72,12 @@ async def look(door: Door, switch: str, at: datetime, normalise: Normalise) -> S
     ]
     phones = [device_seen(m, switch, at) for m in await door.ask_list("DeviceStateList")]
     return Sight(at, channels, waiting, [phone for phone in phones if phone is not None])
+
+
+async def channels_of(door: Door, switch: str, at: datetime, normalise: Normalise) -> dict[str, Channel]:
+    """The switch's channels, by leg. Raises as the door does."""
+    seen = [channel_seen(m, switch, at, normalise) for m in await door.ask_list("CoreShowChannels")]
+    return {started.leg_id: Channel(started, up, bridge_id) for started, up, bridge_id in seen}
 
 
 def differences(
@@ -102,6 +108,8 @@ def differences(
         row = legs.get(channel.started.leg_id)
         if channel.bridge_id and (row is None or row.bridge != channel.bridge_id):
             facts.append(BridgeEntered(at=sight.at, **_leg(channel), bridge_id=channel.bridge_id))
+        elif row is not None and row.bridge and not channel.bridge_id:
+            facts.append(BridgeLeft(at=sight.at, **_leg(channel), bridge_id=row.bridge))
     return [*facts, *sight.phones]
 
 

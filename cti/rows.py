@@ -148,6 +148,20 @@ class Spell(Base):
     )
 
 
+class Membership(Base):
+    """How long an agent was declared to serve a queue with one penalty; of one agent and queue only one is open."""
+
+    __tablename__ = "memberships"
+
+    queue: Mapped[str] = mapped_column(String(40), primary_key=True)
+    extension: Mapped[str] = mapped_column(String(10), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ended_at: Mapped[datetime | None]
+    penalty: Mapped[int]
+
+    __table_args__ = (Index("ix_memberships_started_at", "started_at"),)
+
+
 class SwitchRow(Base):
     """A switch and how far it was seen; written by intake and resync."""
 
@@ -158,6 +172,22 @@ class SwitchRow(Base):
     since: Mapped[datetime | None]
     booted_at: Mapped[datetime | None]
     detail: Mapped[str] = mapped_column(String(200), default="")  # why it is not connected
+
+
+class BreachRow(Base):
+    """Rows that were not as they must be, as ``cti.invariants`` found them, and when they were again."""
+
+    __tablename__ = "breaches"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    switch: Mapped[str] = mapped_column(String(40))
+    what: Mapped[str] = mapped_column(String(60))  # the invariant
+    whose: Mapped[str] = mapped_column(CALL_ID)  # a call or an agent
+    evidence: Mapped[str] = mapped_column(String(1000))
+    seen_at: Mapped[datetime]
+    healed_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_breaches_standing", "switch", **only("healed_at IS NULL")),)
 
 
 class LogRow(Base):
@@ -172,5 +202,5 @@ class LogRow(Base):
     read_at: Mapped[datetime]
 
 
-PROJECTIONS: tuple[type[Base], ...] = (Call, Leg, Segment, Offer, Agent, Spell)
+PROJECTIONS: tuple[type[Base], ...] = (Call, Leg, Segment, Offer, Agent, Spell, Membership)
 """What ``rebuild`` drops and makes again from the ledger."""

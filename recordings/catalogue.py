@@ -6,7 +6,7 @@ The switch says nothing when a disk is full and a file stays short, so every fil
 from __future__ import annotations
 
 from array import array
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from recordings.rows import Recording
 
 JOB = "recording"
 LAST_TRY = 3
+LEASE = timedelta(minutes=2)
 
 
 def register(db: Session, folder: Path, call_id: str, now: datetime, *, tolerance_ms: int, last_try: bool) -> Recording:

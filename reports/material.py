@@ -15,6 +15,7 @@ from callcenter.events import (
     AgentRung,
     Fact,
     LegStarted,
+    MemberChanged,
     MemberPaused,
     PhoneSeen,
     QueueJoined,
@@ -27,6 +28,7 @@ from callcenter.ledger import LedgerRow, as_fact
 from config.people import QueueMember
 from config.queues import Queue
 from config.settings import Centre
+from cti.members import serving
 from cti.rows import Agent, Call, Offer, Segment, Spell
 from recordings import catalogue
 from ticketing.rows import Ticket
@@ -37,7 +39,8 @@ LOOK_BACK = 20_000
 """Facts before the call in which phones and pauses are looked for."""
 
 _OF_NO_CALL = [
-    kind.__name__ for kind in (StatusChosen, WrapUpFinished, PhoneSeen, MemberPaused, SwitchLost, SwitchFound)
+    kind.__name__
+    for kind in (StatusChosen, WrapUpFinished, PhoneSeen, MemberPaused, MemberChanged, SwitchLost, SwitchFound)
 ]
 
 Phones = Mapping[str, Sequence[tuple[datetime, bool]]]
@@ -65,11 +68,17 @@ class Sound:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """Who serves a queue, as declared now; of a change of membership no fact is kept."""
+    """Who serves a queue, as declared at the time; as declared now for calls from before that was told."""
 
     queue: str
     agent: str
     penalty: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def serves(self, queue: str, at: datetime) -> bool:
+        began = self.since is None or self.since <= at
+        return self.queue == queue and began and (self.until is None or at < self.until)
 
 
 @dataclass(kw_only=True)
@@ -131,10 +140,7 @@ def load(db: Session, call: Call, now: datetime) -> Material:
     segments = list(db.scalars(select(Segment).where(Segment.call_id == call.call_id).order_by(Segment.no)))
     offers = list(db.scalars(select(Offer).where(Offer.call_id == call.call_id).order_by(Offer.rung_at, Offer.leg_id)))
     queues = {one.fact.queue for one in told if isinstance(one.fact, QueueJoined | AgentRung)}
-    members = [
-        Member(queue=row.queue, agent=row.extension, penalty=row.penalty)
-        for row in db.scalars(select(QueueMember).where(QueueMember.queue.in_(queues)))
-    ]
+    members = _members(db, queues, call.started_at, call.ended_at or now)
     material = Material(call=call, told=told, segments=segments, offers=offers, members=members, cut=cut)
     material.strategies = {row.name: row.strategy for row in db.scalars(select(Queue).where(Queue.name.in_(queues)))}
     material.came_from = _came_from(db, material)
@@ -148,6 +154,17 @@ def load(db: Session, call: Call, now: datetime) -> Material:
     if told:
         material.phones, material.pauses = _hindered(db, everybody, told[0].seq, told[-1].seq)
     return material
+
+
+def _members(db: Session, queues: Collection[str], start: datetime, end: datetime) -> list[Member]:
+    then = serving(db, queues, start, end)
+    if then is None:
+        now = db.scalars(select(QueueMember).where(QueueMember.queue.in_(queues)))
+        return [Member(queue=row.queue, agent=row.extension, penalty=row.penalty) for row in now]
+    return [
+        Member(queue=row.queue, agent=row.extension, penalty=row.penalty, since=row.started_at, until=row.ended_at)
+        for row in then
+    ]
 
 
 def _told(row: LedgerRow) -> Told:

@@ -155,7 +155,7 @@ def _choices(material: Material, fact: Fact) -> list[Choice]:
         asked = {
             offer.agent for offer in material.offers if offer.queue == fact.queue and abs(offer.rung_at - at) <= AT_ONCE
         } | {fact.agent}
-    penalties = {member.agent: member.penalty for member in material.members if member.queue == fact.queue}
+    penalties = {member.agent: member.penalty for member in material.members if member.serves(fact.queue, at)}
     standings = []
     for agent in sorted(penalties.keys() | asked):
         spell = stood(material.spells.get(agent, ()), at, material.call.call_id)

@@ -212,6 +212,10 @@ def _of_house(fact: Fact) -> Said | None:
             values = {"agent": fact.agent, "queue": fact.queue, "reason": fact.reason or "break"}
             text = _("%(agent)s paused in %(queue)s (%(reason)s)")
             return Said(text if fact.paused else _("%(agent)s no longer paused in %(queue)s"), values, minor=True)
+        case told.MemberChanged():
+            about: dict[str, Any] = {"agent": fact.agent, "queue": fact.queue, "penalty": fact.penalty}
+            text = _("%(agent)s serves %(queue)s from now on, penalty %(penalty)s")
+            return Said(text if fact.member else _("%(agent)s no longer serves %(queue)s"), about)
         case told.SwitchLost():
             return Said(_("Link to the switch lost; what follows was told afterwards"), {})
         case told.SwitchFound():

@@ -119,7 +119,7 @@ def worker(
         with database.write() as db:
             nightly.plan(db, settings.centre.zone, now())
         works = {catalogue.JOB: catalogue.work(settings), nightly.JOB: nightly.work(settings)}
-        working.run(database, bus, works, stop)
+        working.run(database, bus, works, stop, leases={catalogue.JOB: catalogue.LEASE})
     finally:
         stop.set()
         keeping.join()

@@ -7,6 +7,7 @@ import pytest
 from callcenter.database import now
 from callcenter.events import StatusChosen, TicketChanged
 from config import people
+from cti import invariants
 from tests.desktop import answer, arrival, hang_up, ringing, tell
 from ticketing import customers, engines
 
@@ -189,6 +190,9 @@ def test_health_names_each_part_and_is_bad_when_one_is(desk):
 def test_metrics_tell_what_is_going_on(desk):
     tell(desk, StatusChosen(at=now(), agent="1001", status="available", by="wangfang"))
     tell(desk, *arrival("tel-1.1"))
+    with desk.database.write() as db:
+        law = invariants.Breach("a break has a reason", "1002", "on a break since nine")
+        invariants.keep(db, "tel", [law], [(law.what, law.whose)], now())
     client = desk.client()
     client.get("/login")
     client.request("BREW", "/login")
@@ -196,6 +200,8 @@ def test_metrics_tell_what_is_going_on(desk):
     assert 'callcenter_calls{state="waiting"} 1.0' in said
     assert 'callcenter_agents{state="idle",status="available"} 1.0' in said
     assert 'callcenter_queue_waiting{queue="repair"} 1.0' in said
+    assert 'callcenter_breaches_total{law="a break has a reason"} 1.0' in said
+    assert "callcenter_breaches_standing 1.0" in said
     assert 'callcenter_http_seconds_count{method="GET",route="/login",status="200"} 1.0' in said
     assert "BREW" not in said
     client.get("/api/v1/calls")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from callcenter import jobs, worker
 from callcenter.bus import LocalBus
 from callcenter.jobs import Job
@@ -49,6 +51,25 @@ def test_a_worker_that_died_leaves_its_job_to_the_next_when_the_lease_ends(datab
         again = jobs.claim(db, ("dial",), NOON + 2 * MINUTE, NOON + 3 * MINUTE)
         assert again is not None
         assert again.attempts == 2
+
+
+def test_what_a_dead_worker_had_begun_and_never_takes_long_is_begun_again_soon(database):
+    class Killed(BaseException):
+        """As a kill -9 looks from inside: nothing is tidied up."""
+
+    def dies(_db, _job, _now):
+        raise Killed
+
+    with database.write() as db:
+        jobs.plan(db, "recording", "recording:tel-1", {}, NOON)
+    leases = {"recording": 2 * MINUTE}
+    with pytest.raises(Killed):
+        worker.work_off(database, LocalBus(), {"recording": dies}, NOON, leases)
+    done = []
+    works = {"recording": lambda _db, job, _now: done.append(job.key) or []}
+    assert not worker.work_off(database, LocalBus(), works, NOON + MINUTE, leases)
+    assert worker.work_off(database, LocalBus(), works, NOON + 3 * MINUTE, leases)
+    assert done == ["recording:tel-1"]
 
 
 def test_a_job_that_keeps_failing_is_failed_with_the_reason(database):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
@@ -18,6 +19,7 @@ from callcenter.events import (
     Fact,
     LegEnded,
     LegStarted,
+    MemberChanged,
     PhoneSeen,
     QueueAbandoned,
     StatusChosen,
@@ -31,7 +33,7 @@ from cti import policy as policy_
 from cti.ami import Door
 from cti.policy import Policy
 from cti.projection import record
-from cti.rows import Agent, Offer
+from cti.rows import Agent, Membership, Offer
 from tests.fake_ami import Action, FakeAmi, error, event, fake_ami, listed, ok
 from tests.loop import in_loop, until
 
@@ -198,6 +200,28 @@ async def test_a_wrap_up_the_agent_ends_himself_is_over_at_once(database):
         await until(lambda: here.members.of("1001") == {"repair": "wrap-up", "inquiry": "wrap-up"})
         here.happens(WrapUpFinished(agent="1001", by="agent1001", at=now()))
         await until(lambda: here.members.of("1001") == {"repair": "", "inquiry": ""})
+
+
+@in_loop
+async def test_who_serves_a_queue_from_now_on_is_kept_for_later(database):
+    async with centre(database) as here:
+        told: list[tuple[str, str, bool, int]] = []
+
+        def changes() -> list[tuple[str, str, bool, int]]:
+            told[:] = [(e.agent, e.queue, e.member, e.penalty) for e in here.told if isinstance(e, MemberChanged)]
+            return told
+
+        await until(lambda: len(changes()) == 3)
+        assert sorted(told) == [("1001", "inquiry", True, 0), ("1001", "repair", True, 0), ("1002", "repair", True, 0)]
+        with database.write() as db:
+            member = db.scalars(select(QueueMember).where(QueueMember.extension == "1002")).one()
+            member.penalty = 3
+        here.policy.repair()
+        await until(lambda: len(changes()) == 4)
+        assert told[3] == ("1002", "repair", True, 3)
+        with database.read() as db:
+            rows = db.scalars(select(Membership).where(Membership.extension == "1002").order_by(Membership.started_at))
+            assert [(row.penalty, row.ended_at is None) for row in rows] == [(0, False), (3, True)]
 
 
 @in_loop

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 from callcenter.cli import app
 from callcenter.database import Database, now
 from callcenter.errors import NotFound
-from callcenter.events import LegStarted, MemberPaused, PhoneSeen
+from callcenter.events import LegStarted, MemberChanged, MemberPaused, PhoneSeen
 from config import queues
-from cti import projection
+from cti import members, projection
 from reports import material, replay
 from tests import recorded
 from tests.desktop import make_desk
+from tests.dumps import dump
 from tests.facts import Told
 from tests.told import tell
 from ticketing import customers, tickets
@@ -51,6 +52,26 @@ def test_the_ledger_tells_who_was_asked_and_why(desk, call_id):
     found = replayed(desk)
     assert why(found, 0) == {"1001": "level", "1002": "later_level"}
     assert why(found, 1) == {"1002": "only", "1001": "on_break"}
+
+
+def test_a_call_is_told_with_those_who_served_the_queue_then(desk, call_id):
+    told_at = now() - timedelta(minutes=10)
+    with desk.database.write() as db:
+        projection.record(db, members.changes(db, told_at), "policy")
+        assert members.changes(db, now()) == []
+        queues.remove_member(db, "repair", "1002")
+        queues.set_member(db, "repair", "1001", penalty=3)
+        told = projection.record(db, members.changes(db, now()), "policy")
+        changes = [(one.agent, one.member, one.penalty) for one in told if isinstance(one, MemberChanged)]
+        assert changes == [("1002", False, 0), ("1001", True, 3)]
+    assert why(replayed(desk), 0) == {"1001": "level", "1002": "later_level"}
+    rows = dump(desk.database)["memberships"]
+    assert [row[1] for row in rows if row[0] == "repair" and row[3] is None] == ["1001"]
+    projection.rebuild(desk.database)
+    assert dump(desk.database)["memberships"] == rows
+    said = recorded.handled("tel-1795395700.1", now() + timedelta(seconds=1))  # the same call, later
+    later = recorded.record(desk.database, desk.bus, desk.settings, said)
+    assert why(replayed(desk, later), 0).keys() == {"1001"}
 
 
 def test_what_belongs_to_no_call_is_told_where_it_happened(desk, call_id):
