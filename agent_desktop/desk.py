@@ -25,8 +25,8 @@ from callcenter.errors import BadInput, CallCenterError
 from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFinished
 from cti import projection
 from cti.rows import Call
-from ticketing import customers, search, tickets
-from ticketing.kinds import FORMS, TicketIncomplete
+from ticketing import catalogue, customers, search, tickets
+from ticketing.kinds import TicketIncomplete
 from ticketing.rows import Customer, CustomerKind, Phone, Ticket
 from ticketing.tickets import StaleTicket
 
@@ -143,7 +143,7 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
-    return {"card": card, "forms": FORMS, "kinds": CustomerKind, "soon": cards.DUE_SOON}
+    return {"card": card, "forms": catalogue.current(db).forms, "kinds": CustomerKind, "soon": cards.DUE_SOON}
 
 
 @router.get("/desk/search", dependencies=[allow("desk")])
@@ -251,7 +251,7 @@ def save_ticket(page: PageHere, reading: Reading, sent: Annotated[dict[str, str]
         with page.database.write() as db:
             ticket = _change(db, page, sent, at) if sent.get("id") else _open(db, page, sent, call, at)
             if sent.get("close"):
-                tickets.close(db, ticket, by=page.user.login, now=at)
+                ticket = _settle(db, page, ticket, at, first=not sent.get("id"))
             told = tickets.nudge(ticket)
             saved = {
                 "id": ticket.id,
@@ -298,10 +298,20 @@ def _change(db: Session, page: Page, sent: dict[str, str], at: datetime) -> Tick
     if due is not None:
         changes["due_at"] = due
     version = _number(sent, "version") or 0
-    ticket = tickets.change(db, ticket, version=version, by=page.user.login, now=at, **changes)
+    zone = page.settings.centre.zone
+    ticket = tickets.change(db, ticket, version=version, by=page.user.login, now=at, zone=zone, **changes)
     if sent.get("notes", "").strip():
         ticket = tickets.note(db, ticket, sent["notes"], by=page.user.login, now=at)
     return ticket
+
+
+def _settle(db: Session, page: Page, ticket: Ticket, at: datetime, *, first: bool) -> Ticket:
+    """Settled with this call; of an inquiry that is kept as solved at first contact."""
+    by, zone = page.user.login, page.settings.centre.zone
+    if first and catalogue.current(db).form(ticket.kind).field("first_contact"):
+        told = {"first_contact": True}
+        ticket = tickets.change(db, ticket, version=ticket.version, by=by, now=at, zone=zone, fields=told)
+    return tickets.close(db, ticket, by=by, now=at, zone=zone)
 
 
 def _answers(sent: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -116,6 +116,9 @@ class Format:
         }[form]
         return at.astimezone(self.zone).strftime(pattern)  # a card has sixty of them; Babel takes ten times as long
 
+    def roughly(self, span: timedelta | float | None) -> str:
+        return roughly(self.language, span)
+
     def number(self, value: float | None, digits: int = 0) -> str:
         if value is None:
             return "–"
@@ -146,3 +149,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+")
 def plain(text: str) -> str:
     """What came from outside, on one line and in reading order: no control characters, no turned direction."""
     return _CONTROL.sub(" ", text).strip()
+
+
+def roughly(language: str, span: timedelta | float | None) -> str:
+    """A span as people say it: 25 min, 3 h 20 min, 4 days; without its sign."""
+    if span is None:
+        return "–"
+    minutes = int(abs(span.total_seconds() if isinstance(span, timedelta) else span) // 60)
+    hours, rest = divmod(minutes, 60)
+    if hours >= 48:
+        days = round(hours / 24)
+        return translate(language, "%(n)s days", n=days)
+    if hours and rest and hours < 10:
+        return translate(language, "%(h)s h %(n)s min", h=hours, n=rest)
+    return translate(language, "%(n)s h", n=hours) if hours else translate(language, "%(n)s min", n=minutes)

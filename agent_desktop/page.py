@@ -147,6 +147,7 @@ def _environment(language: str, centre: Centre, static_version: str) -> Environm
         "duration": i18n.duration,
         "seconds": i18n.seconds,
         "plain": i18n.plain,
+        "roughly": functools.partial(i18n.roughly, language),
         "phone": functools.partial(phone.pretty, country=centre.country),
     }
     environment.globals |= {

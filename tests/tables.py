@@ -8,6 +8,7 @@ MODULES = (
     "agent_desktop.rows",
     "callcenter.jobs",
     "callcenter.ledger",
+    "config.calendar",
     "config.people",
     "config.queues",
     "config.tokens",
@@ -17,6 +18,7 @@ MODULES = (
     "recordings.rows",
     "reports.rows",
     "ticketing.record_rows",
+    "ticketing.catalogue",
     "ticketing.rows",
 )
 

@@ -147,7 +147,7 @@ class _Year:
         asked = {"fault": "black_smoke", "place": "河南郑州白沙镇"}
         ticket = self.repair_of_li_jianguo(at, "lina", "冒黑烟", "重载时冒黑烟，油耗高，约2600小时。", asked)
         done = "中冷器胶管脱开漏气，重新卡紧后正常。"
-        tickets.close(self.db, ticket, by="lina", now=at + timedelta(hours=26), text=done)
+        tickets.close(self.db, ticket, by="lina", now=at + timedelta(hours=26), text=done, zone=self.centre.zone)
 
     def heat_of_li_jianguo(self, at: datetime) -> None:
         """A repair that a station has promised for this afternoon."""
@@ -157,7 +157,10 @@ class _Year:
         later = at + timedelta(hours=2)
         tickets.note(self.db, ticket, "郑州诚信站：节温器已调货，到货后上门更换。", by="wangfang", now=later)
         due = self.now + timedelta(hours=3)
-        tickets.change(self.db, ticket, version=ticket.version, by="wangfang", now=later, state="waiting", due_at=due)
+        zone = self.centre.zone
+        tickets.change(
+            self.db, ticket, version=ticket.version, by="wangfang", now=later, zone=zone, stage="parts", due_at=due
+        )
 
     def repair_of_li_jianguo(self, at: datetime, by: str, subject: str, notes: str, asked: dict[str, str]) -> Ticket:
         engine = next(iter(self.owned.values()))[0]
@@ -276,13 +279,16 @@ class _Year:
                     by=by,
                     now=at + (closed - at) / 3,
                 )
-            tickets.close(self.db, ticket, by=by, now=closed, text=done)
+            tickets.close(self.db, ticket, by=by, now=closed, text=done, zone=self.centre.zone)
         else:
             late = chance.random() < 0.25
             due = self.now + timedelta(minutes=-chance.randrange(10, 300) if late else chance.randrange(40, 2400))
             state = chance.choice(("open", "waiting"))
+            zone = self.centre.zone
             later = min(at + timedelta(minutes=9), self.now)
-            tickets.change(self.db, ticket, version=ticket.version, by=by, now=later, due_at=due, state=state)
+            tickets.change(
+                self.db, ticket, version=ticket.version, by=by, now=later, zone=zone, due_at=due, state=state
+            )
 
     def who(self, at: datetime, english: bool) -> str:
         """The agent who took it; Ann Meyer where English is spoken and she is there."""

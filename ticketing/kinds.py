@@ -1,15 +1,18 @@
-"""The five kinds of ticket as data: what each asks, and how soon it is due. Pages draw their forms from this."""
+"""What a kind of ticket is: what it asks, the stages it goes through, how soon it is due. Pages draw from this."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from callcenter.errors import BadInput
-from ticketing.rows import TicketKind
+from ticketing import roads
+from ticketing.rows import TicketKind, TicketState
 from ticketing.text import clean
+
+SHAPES = ("line", "text", "choice", "date", "number", "tick", "article", "road", "point")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,7 @@ class Choice:
     value: str
     zh: str
     en: str
+    ended: bool = False  # no longer offered; old tickets keep its words
 
     def title(self, language: str) -> str:
         return self.zh if language == "zh" else self.en
@@ -24,15 +28,77 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One question of a form; ``shape`` is line, text, choice, date, number or tick."""
+    """One question of a form; ``shape`` is one of SHAPES."""
 
     name: str
     zh: str
     en: str
     shape: str = "line"
     required: bool = False
-    choices: tuple[Choice, ...] = ()
+    dictionary: str = ""
+    all_choices: tuple[Choice, ...] = ()  # the ended ones, too
     longest: int = 200
+    later: bool = False  # asked on the ticket's page, not while the caller is on the line
+    group: str = ""
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What is offered."""
+        return tuple(choice for choice in self.all_choices if not choice.ended)
+
+    def offered(self, held: object) -> tuple[Choice, ...]:
+        """What is offered where this is held already: an ended code stays until another is chosen."""
+        return tuple(choice for choice in self.all_choices if not choice.ended or choice.value == held)
+
+    def word(self, value: object, language: str) -> str:
+        """An answer as people read it."""
+        if value is None or value == "":
+            return "–"
+        if self.shape == "tick":
+            return {"zh": "是", "en": "yes"}[language] if value else {"zh": "否", "en": "no"}[language]
+        found = next((choice for choice in self.all_choices if choice.value == value), None)
+        return found.title(language) if found else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where a ticket stands. The clock runs in an open one, rests in a waiting one, and has ended in a closed one."""
+
+    code: str
+    zh: str
+    en: str
+    state: TicketState = TicketState.OPEN
+    responds: bool = False  # being here means that the customer has been answered
+    solves: bool = False  # being here means that what was promised is done, though the ticket is still open
+    stale_min: int = 0  # working minutes after which standing here is an alarm; 0: never
+    next: tuple[str, ...] = ()  # where it may go from here; empty: anywhere
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockRule:
+    """How soon, in working minutes of a calendar; None: nothing is promised."""
+
+    response_min: int | None = None
+    solution_min: int | None = None
+    calendar: str = "always"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A step of the escalation ladder: who gets a ticket that is still not solved after so long."""
+
+    level: int
+    after_min: int
+    zh: str
+    en: str
+    owner: str = ""  # log-in; empty: whoever of the role is there
+    role: str = "supervisor"
 
     def title(self, language: str) -> str:
         return self.zh if language == "zh" else self.en
@@ -46,156 +112,39 @@ class Form:
     letter: str  # its numbers begin with it
     zh: str
     en: str
-    due: timedelta  # promised from opening
     urgent: bool = False
     needs_customer: bool = False
     needs_engine: bool = False  # or its serial number as the caller said it, in field "serial"
     fields: tuple[Field, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    normal: ClockRule = ClockRule()
+    hurried: ClockRule = ClockRule()
+    ladder: tuple[Rung, ...] = ()
+    dispatch: str = ""  # one station at a time, several at once, or none is sent
+    answer_min: int = 15  # a station answers within
+    arrive_min: int = 240  # and is there within
 
     def title(self, language: str) -> str:
         return self.zh if language == "zh" else self.en
 
+    @property
+    def asked(self) -> tuple[Field, ...]:
+        """What is asked while the caller is on the line."""
+        return tuple(field for field in self.fields if not field.later)
 
-_SERIAL = Field(name="serial", zh="机号（报的）", en="Serial number as said")
-_PLACE = Field(name="place", zh="机器位置", en="Where the machine is", required=True)
-_CONTACT = Field(name="contact", zh="现场联系电话", en="Phone on site")
-_HOURS = Field(name="hours", zh="小时表读数", en="Hour meter", shape="number")
-_FAULT = Field(
-    name="fault",
-    zh="故障现象",
-    en="Fault",
-    shape="choice",
-    required=True,
-    choices=(
-        Choice(value="hard_start", zh="启动困难", en="Hard to start"),
-        Choice(value="no_start", zh="无法启动", en="Does not start"),
-        Choice(value="black_smoke", zh="冒黑烟", en="Black smoke"),
-        Choice(value="blue_smoke", zh="冒蓝烟", en="Blue smoke"),
-        Choice(value="white_smoke", zh="冒白烟", en="White smoke"),
-        Choice(value="coolant_hot", zh="水温高", en="Coolant too hot"),
-        Choice(value="oil_pressure", zh="机油压力低", en="Low oil pressure"),
-        Choice(value="oil_use", zh="烧机油", en="Burns oil"),
-        Choice(value="leak_oil", zh="漏油", en="Oil leak"),
-        Choice(value="leak_water", zh="漏水", en="Coolant leak"),
-        Choice(value="weak", zh="动力不足", en="Lack of power"),
-        Choice(value="noise", zh="异响", en="Abnormal noise"),
-        Choice(value="stalls", zh="自动熄火", en="Stalls"),
-        Choice(value="turbo", zh="增压器故障", en="Turbocharger"),
-        Choice(value="electric", zh="电控故障", en="Control unit"),
-        Choice(value="other", zh="其他", en="Other"),
-    ),
-)
+    def rule(self, urgent: bool) -> ClockRule:
+        return self.hurried if urgent else self.normal
 
-FORMS: dict[TicketKind, Form] = {
-    form.kind: form
-    for form in (
-        Form(
-            kind=TicketKind.INQUIRY,
-            letter="Q",
-            zh="咨询",
-            en="Inquiry",
-            due=timedelta(hours=24),
-            fields=(
-                Field(
-                    name="topic",
-                    zh="咨询内容",
-                    en="Topic",
-                    shape="choice",
-                    required=True,
-                    choices=(
-                        Choice(value="parts", zh="配件", en="Parts"),
-                        Choice(value="station", zh="服务网点", en="Service stations"),
-                        Choice(value="warranty", zh="三包政策", en="Warranty"),
-                        Choice(value="use", zh="使用保养", en="Use and care"),
-                        Choice(value="price", zh="价格", en="Prices"),
-                        Choice(value="other", zh="其他", en="Other"),
-                    ),
-                ),
-            ),
-        ),
-        Form(
-            kind=TicketKind.COMPLAINT,
-            letter="C",
-            zh="投诉",
-            en="Complaint",
-            due=timedelta(hours=24),
-            needs_customer=True,
-            fields=(
-                Field(
-                    name="about",
-                    zh="投诉对象",
-                    en="About",
-                    shape="choice",
-                    required=True,
-                    choices=(
-                        Choice(value="quality", zh="产品质量", en="Product quality"),
-                        Choice(value="station", zh="服务站", en="Service station"),
-                        Choice(value="parts", zh="配件供应", en="Parts supply"),
-                        Choice(value="agent", zh="客服人员", en="Call centre"),
-                        Choice(value="charge", zh="服务收费", en="Charges"),
-                        Choice(value="other", zh="其他", en="Other"),
-                    ),
-                ),
-                Field(name="wish", zh="客户诉求", en="What the customer wants", shape="text", longest=1000),
-            ),
-        ),
-        Form(
-            kind=TicketKind.REPAIR,
-            letter="R",
-            zh="报修",
-            en="Repair",
-            due=timedelta(hours=24),
-            needs_customer=True,
-            needs_engine=True,
-            fields=(_FAULT, _PLACE, _CONTACT, _SERIAL, _HOURS),
-        ),
-        Form(
-            kind=TicketKind.FOLLOW_UP,
-            letter="F",
-            zh="回访",
-            en="Follow-up",
-            due=timedelta(hours=72),
-            needs_customer=True,
-            fields=(
-                Field(
-                    name="satisfied",
-                    zh="满意度",
-                    en="Satisfaction",
-                    shape="choice",
-                    choices=(
-                        Choice(value="5", zh="非常满意", en="Very satisfied"),
-                        Choice(value="4", zh="满意", en="Satisfied"),
-                        Choice(value="3", zh="一般", en="Neutral"),
-                        Choice(value="2", zh="不满意", en="Dissatisfied"),
-                        Choice(value="1", zh="非常不满意", en="Very dissatisfied"),
-                        Choice(value="0", zh="未接通", en="Not reached"),
-                    ),
-                ),
-                Field(name="about", zh="回访事由", en="Reason", required=True),
-            ),
-        ),
-        Form(
-            kind=TicketKind.RESCUE,
-            letter="S",
-            zh="求援",
-            en="Rescue",
-            due=timedelta(minutes=30),
-            urgent=True,
-            fields=(
-                _PLACE,
-                Field(name="contact", zh="现场联系电话", en="Phone on site", required=True),
-                Field(
-                    name="danger",
-                    zh="有危险（隧道、高速、伤员）",
-                    en="In danger (tunnel, motorway, injured)",
-                    shape="tick",
-                ),
-                _FAULT,
-                _SERIAL,
-            ),
-        ),
-    )
-}
+    def field(self, name: str) -> Field | None:
+        return next((field for field in self.fields if field.name == name), None)
+
+    def stage(self, code: str) -> Stage:
+        """The stage of this code; one that is no longer in the form is shown as its code."""
+        found = next((stage for stage in self.stages if stage.code == code), None)
+        return found or Stage(code=code, zh=code, en=code)
+
+    def first(self, state: TicketState) -> Stage:
+        return next(stage for stage in self.stages if stage.state is state)
 
 
 @dataclass(frozen=True)
@@ -224,16 +173,16 @@ class TicketIncomplete(BadInput):
         return {"fields": {name: fault.en for name, fault in self.faults.items()}}
 
 
-def form_of(kind: str) -> Form:
-    try:
-        return FORMS[TicketKind(kind)]
-    except ValueError:
-        raise BadInput("no ticket is of kind %(kind)s", kind=repr(kind[:20])) from None
+def checked(
+    form: Form, given: Mapping[str, Any], held: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Fault]]:
+    """The answers to the form's questions in their types, and what is wrong, by field.
 
-
-def checked(form: Form, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Fault]]:
-    """The answers to the form's questions in their types, and what is wrong, by field."""
-    answers: dict[str, Any] = {}
+    ``held`` are the answers there are already: those to questions no longer asked stay, ended codes are good in them.
+    """
+    held = held or {}
+    known = {field.name for field in form.fields}
+    answers: dict[str, Any] = {name: value for name, value in held.items() if name not in known}
     faults: dict[str, Fault] = {}
     for field in form.fields:
         raw = given.get(field.name)
@@ -243,21 +192,23 @@ def checked(form: Form, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
                 faults[field.name] = MISSING
             continue
         try:
-            answers[field.name] = _read(field, text)
+            answers[field.name] = _read(field, text, held.get(field.name))
+        except roads.NoSuchPlace as fault:
+            faults[field.name] = Fault(fault.zh, fault.en)
         except ValueError:
             faults[field.name] = Fault(f"不能是“{text[:30]}”", f"cannot be “{text[:30]}”")
-    known = {field.name for field in form.fields}
-    faults |= {str(name)[:40]: Fault("没有这一项", "there is no such field") for name in given if name not in known}
+    unknown = (str(name)[:40] for name in given if name not in known and name not in held)
+    faults |= {name: Fault("没有这一项", "there is no such field") for name in unknown}
     return answers, faults
 
 
-def _read(field: Field, text: str) -> Any:
+def _read(field: Field, text: str, held: object) -> Any:
     match field.shape:
         case "choice":
-            if text not in {choice.value for choice in field.choices}:
+            if text not in {choice.value for choice in field.offered(held)}:
                 raise ValueError(text)
             return text
-        case "number":
+        case "number" | "article":
             number = int(text)
             if not 0 <= number <= 10_000_000:
                 raise ValueError(text)
@@ -266,6 +217,10 @@ def _read(field: Field, text: str) -> Any:
             return date.fromisoformat(text).isoformat()
         case "tick":
             return True
+        case "road":
+            return str(roads.marker(text))
+        case "point":
+            return str(roads.point(text))
         case _:
             kept = clean(text)
             if not kept or len(kept) > field.longest:

@@ -35,7 +35,7 @@ class TicketKind(StrEnum):
 
 class TicketState(StrEnum):
     OPEN = "open"
-    WAITING = "waiting"  # for the customer or a station
+    WAITING = "waiting"  # for the customer: the clock rests
     CLOSED = "closed"
 
 
@@ -117,7 +117,12 @@ class Station(Base):
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), unique=True)
     area: Mapped[str] = mapped_column(String(200))
     skills: Mapped[list[str]] = mapped_column(JSON, default=list)
-    hours: Mapped[str] = mapped_column(String(80), default="")
+    hours: Mapped[str] = mapped_column(String(80), default="")  # in words
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    opens: Mapped[str] = mapped_column(String(80), default="")  # 08:00-18:00 of every day; empty: around the clock
+    crews: Mapped[int] = mapped_column(default=2)  # how many can be out at once
+    active: Mapped[bool] = mapped_column(default=True)
 
     customer: Mapped[Customer] = relationship()
 
@@ -129,6 +134,9 @@ class Ticket(Base):
     number: Mapped[str] = mapped_column(String(20), unique=True)  # R261122-0003
     kind: Mapped[str] = mapped_column(String(12))
     state: Mapped[str] = mapped_column(String(10), default="open")
+    stage: Mapped[str] = mapped_column(String(30), default="new")  # of its kind's form
+    stage_at: Mapped[datetime | None]
+    level: Mapped[int] = mapped_column(default=0)  # of the escalation ladder
     urgent: Mapped[bool] = mapped_column(default=False)
     subject: Mapped[str] = mapped_column(String(200))
     notes: Mapped[str] = mapped_column(Text, default="")
@@ -140,7 +148,12 @@ class Ticket(Base):
     opened_by: Mapped[str] = mapped_column(String(40))  # login
     owner: Mapped[str] = mapped_column(String(40), default="")  # login
     opened_at: Mapped[datetime] = mapped_column(index=True)
-    due_at: Mapped[datetime | None]
+    # What the clock says, told anew from the entries at every step:
+    due_at: Mapped[datetime | None]  # None: nothing promised, or the clock rests
+    response_due_at: Mapped[datetime | None]
+    responded_at: Mapped[datetime | None]
+    solved_at: Mapped[datetime | None]
+    left_s: Mapped[int | None]  # of a resting clock: working time still there
     closed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
@@ -161,7 +174,7 @@ class TicketEntry(Base):
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), index=True)
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(40))
-    what: Mapped[str] = mapped_column(String(20))  # opened, changed, noted, closed, reopened
+    what: Mapped[str] = mapped_column(String(20))  # opened, changed, moved, noted, closed, reopened …
     text: Mapped[str] = mapped_column(Text, default="")
     changes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # field: [before, after]
     version: Mapped[int] = mapped_column(default=1)  # the ticket's, from here on

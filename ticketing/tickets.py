@@ -1,9 +1,9 @@
-"""Tickets of five kinds: opened, changed, noted, closed, opened again; every step is an entry that stays."""
+"""Tickets of five kinds: opened, changed, moved on, noted, closed, opened again; every step is an entry that stays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, select, true, update
@@ -15,17 +15,33 @@ from callcenter import ledger
 from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import TicketChanged, TicketStepped
+from config import calendar
 from config.people import User, may
-from ticketing import engines
-from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked, form_of
+from ticketing import catalogue, clocks, engines, roads
+from ticketing.clocks import Clock
+from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
 from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
 from ticketing.text import clean, line
+from ticketing.versions import StaleTicket as StaleTicket
+from ticketing.versions import refuse_stale
 
-_OPEN = (TicketState.OPEN.value, TicketState.WAITING.value)
+UNDONE = (TicketState.OPEN.value, TicketState.WAITING.value)
 _CHANGEABLE = frozenset(
-    {"subject", "urgent", "owner", "due_at", "customer_id", "engine_id", "station_id", "call_id", "fields", "state"}
+    [
+        "subject",
+        "urgent",
+        "owner",
+        "due_at",
+        "customer_id",
+        "engine_id",
+        "station_id",
+        "call_id",
+        "fields",
+        "state",
+        "stage",
+        "level",
+    ]
 )
-
 
 _POINTS_TO: dict[str, tuple[type[Base], Fault]] = {
     "customer_id": (Customer, Fault("没有这个客户", "There is no such customer")),
@@ -40,42 +56,8 @@ class WrongTicketState(CallCenterError):
     status = 409
 
 
-class StaleTicket(CallCenterError):
-    """Somebody changed this ticket while you had it open; yours was not saved over it."""
-
-    status = 409
-
-    def __init__(self, ticket: Ticket, theirs: Mapping[str, Any], by: Sequence[str]) -> None:
-        self.ticket = ticket
-        self.theirs = dict(theirs)
-        """What the fields that were changed in the meantime hold now; of ``fields`` only the answers that changed."""
-        self.by = list(by)
-        super().__init__(f"{ticket.number} {', '.join(self.theirs)}, {', '.join(self.by)}")
-
-    def as_json(self) -> dict[str, object]:
-        changed = {name: _told(value) for name, value in self.theirs.items()}
-        return {"version": self.ticket.version, "changed": changed, "by": self.by}
-
-    @property
-    def faults(self) -> dict[str, Fault]:
-        """The same by the form's fields, to be shown beside what was typed; saving again replaces theirs knowingly."""
-        who = ", ".join(self.by)
-        told = {name.removesuffix("_id"): self.theirs[name] for name in self.theirs if name != "fields"}
-        for name, value in self.theirs.get("fields", {}).items():
-            told[name] = value
-        choices = {
-            (field.name, choice.value): choice for field in form_of(self.ticket.kind).fields for choice in field.choices
-        }
-        faults = {}
-        for name, value in told.items():
-            choice = choices.get((name, value))
-            zh, en = (choice.zh, choice.en) if choice else (value, value)
-            plain = isinstance(value, str | int) and not isinstance(value, bool)
-            faults[name] = Fault(
-                f"{who} 已改为“{zh}”" if plain else f"{who} 已改动",
-                f"{who} made it “{en}”" if plain else f"{who} changed it",
-            )
-        return faults
+class NoWayThere(BadInput):
+    """A ticket of this kind cannot go from where it stands to there."""
 
 
 # --- opening -----------------------------------------------------------------------------------------------------
@@ -103,7 +85,7 @@ def open_ticket(
 
     TicketIncomplete names every field at fault at once. Without ``due_at`` the kind's own promise holds.
     """
-    form = form_of(kind)
+    form = catalogue.current(db).form(kind)
     answers, faults = checked(form, fields or {})
     subject = line(subject)
     if not subject:
@@ -121,10 +103,14 @@ def open_ticket(
     if engine_id is None and answers.get("serial"):
         meant = engines.find(db, answers["serial"], limit=2)
         engine_id = meant[0].id if len(meant) == 1 else None
+    _read_marker(form, answers)
+    first = form.stages[0]
     ticket = Ticket(
         number=_next_number(db, form.letter, now.astimezone(zone).strftime("%y%m%d")),
         kind=form.kind.value,
-        state=TicketState.OPEN.value,
+        state=first.state.value,
+        stage=first.code,
+        stage_at=now,
         urgent=form.urgent if urgent is None else urgent,
         subject=subject,
         notes=_words(notes),
@@ -136,10 +122,13 @@ def open_ticket(
         opened_by=by,
         owner=owner or by,
         opened_at=now,
-        due_at=due_at or _whole_minute(now + form.due),
         changed_at=now,
     )
-    ticket.entries.append(TicketEntry(at=now, by=by, what="opened", text=ticket.notes, version=1))
+    told = {} if due_at is None else {"due_at": [None, due_at.isoformat()]}
+    entry = TicketEntry(at=now, by=by, what="opened", text=ticket.notes, changes=told, version=1)
+    ticket.entries.append(entry)
+    for name, value in _by_the_clock(db, ticket, [entry], now, zone).items():
+        setattr(ticket, name, value)
     db.add(ticket)
     db.flush()
     _say(db, ticket, "opened", by, now)
@@ -159,6 +148,14 @@ def _next_number(db: Session, letter: str, day: str) -> str:
     first = dialect.insert(TicketSeries).values(series=f"{letter}{day}", last=1)
     count = first.on_conflict_do_update(index_elements=["series"], set_={"last": TicketSeries.last + 1})
     return f"{letter}{day}-{db.scalar(count.returning(TicketSeries.last)):04d}"
+
+
+def _read_marker(form: Form, answers: dict[str, Any]) -> None:
+    """A kilometre marker said within the place is kept as one, where the form asks for it."""
+    if form.field("road") and not answers.get("road"):
+        found = roads.marker_in(str(answers.get("place", "")))
+        if found is not None:
+            answers["road"] = str(found)
 
 
 # --- loading -----------------------------------------------------------------------------------------------------
@@ -204,7 +201,7 @@ def listed(
     if owner:
         rows = rows.where(Ticket.owner == line(owner))
     if late_at is not None:
-        rows = rows.where(Ticket.state.in_(_OPEN), Ticket.due_at < late_at)
+        rows = rows.where(Ticket.state.in_(UNDONE), Ticket.due_at < late_at, Ticket.solved_at.is_(None))
     if below_id is not None and below_id in IDS:
         rows = rows.where(Ticket.id < below_id)
     return db.scalars(rows.order_by(Ticket.id.desc()).limit(min(limit, 500))).all()
@@ -227,7 +224,7 @@ def nudge(ticket: Ticket) -> TicketChanged:
     return TicketChanged(ticket_id=ticket.id, call_id=ticket.call_id)
 
 
-# --- changing ----------------------------------------------------------------------------------------------------
+# --- steps -------------------------------------------------------------------------------------------------------
 
 
 def note(db: Session, ticket: Ticket, text: str, *, by: str, now: datetime) -> Ticket:
@@ -238,48 +235,121 @@ def note(db: Session, ticket: Ticket, text: str, *, by: str, now: datetime) -> T
     return _step(db, ticket, "noted", by, now, text=words)
 
 
-def change(db: Session, ticket: Ticket, *, version: int, by: str, now: datetime, **changes: Any) -> Ticket:
+def record(
+    db: Session, ticket: Ticket, what: str, *, by: str, now: datetime, text: str = "", changes: Mapping[str, Any]
+) -> Ticket:
+    """Something done about a ticket that changes no field of it, such as a station called: an entry of its own."""
+    return _step(db, ticket, what, by, now, text=_words(text), changes=changes, conditional=False)
+
+
+def change(
+    db: Session,
+    ticket: Ticket,
+    *,
+    version: int,
+    by: str,
+    now: datetime,
+    zone: tzinfo = UTC,
+    text: str = "",
+    what: str = "changed",
+    **changes: Any,
+) -> Ticket:
     """Set fields of an open ticket; ``version`` is the one the changer was looking at.
 
     StaleTicket if it has been changed since then: it carries what the others wrote, nothing of theirs is overwritten,
-    and notes made meanwhile do not count as a change. ``fields`` replaces the answers it names.
+    and notes made meanwhile do not count as a change. ``fields`` replaces the answers it names. ``state`` alone means
+    the stage of that state.
     """
     unknown = changes.keys() - _CHANGEABLE
     if unknown:
         raise BadInput("a ticket has no %(unknown)s to change", unknown=", ".join(sorted(unknown)))
-    if changes.get("state", TicketState.OPEN) not in _OPEN:
-        raise BadInput("close() closes a ticket")
+    form = catalogue.current(db).form(ticket.kind)
     while True:
         _refresh(db, ticket)
-        if ticket.state not in _OPEN:
+        if ticket.state not in UNDONE:
             raise WrongTicketState(ticket.number)
-        _refuse_stale(ticket, version)
-        new = _values(db, ticket, changes)
+        refuse_stale(ticket, form, version)
+        new = _values(db, ticket, form, changes)
         differing = {name: value for name, value in new.items() if getattr(ticket, name) != value}
         if not differing:
-            return ticket
+            return note(db, ticket, text, by=by, now=now) if text.strip() else ticket
         told = {name: [_told(getattr(ticket, name)), _told(value)] for name, value in differing.items()}
+        if "stage" in differing:
+            differing["stage_at"] = now
+            told |= _reached(ticket, form.stage(differing["stage"]), now)
         try:
-            return _step(db, ticket, "changed", by, now, values=differing, changes=told)
+            return _step(db, ticket, what, by, now, text=_words(text), values=differing, changes=told, zone=zone)
         except WrongTicketState:
             continue  # somebody stepped in between: look again whether it was a note or a change
 
 
-def close(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "") -> Ticket:
+def move(
+    db: Session, ticket: Ticket, stage: str, *, by: str, now: datetime, zone: tzinfo = UTC, text: str = ""
+) -> Ticket:
+    """On to another stage, as it is now; a closed one closes the ticket."""
+    form = catalogue.current(db).form(ticket.kind)
+    if form.stage(stage).state is TicketState.CLOSED:
+        return close(db, ticket, by=by, now=now, text=text, zone=zone, stage=stage)
+    version = ticket.version
+    return change(db, ticket, version=version, by=by, now=now, zone=zone, text=text, what="moved", stage=stage)
+
+
+def close(
+    db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "", zone: tzinfo = UTC, stage: str = ""
+) -> Ticket:
     """WrongTicketState if a colleague was faster."""
-    values = {"state": TicketState.CLOSED.value, "closed_at": now}
-    return _step(db, ticket, "closed", by, now, text=_words(text), values=values, only_from=_OPEN)
+    form = catalogue.current(db).form(ticket.kind)
+    last = form.stage(stage) if stage else form.first(TicketState.CLOSED)
+    values = {"state": TicketState.CLOSED.value, "closed_at": now, "stage": last.code, "stage_at": now}
+    return _step(db, ticket, "closed", by, now, text=_words(text), values=values, only_from=UNDONE, zone=zone)
 
 
-def reopen(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "") -> Ticket:
+def reopen(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "", zone: tzinfo = UTC) -> Ticket:
     """Open a closed ticket again, with its promise counted from now; WrongTicketState if it is open."""
+    first = catalogue.current(db).form(ticket.kind).first(TicketState.OPEN)
     values = {
         "state": TicketState.OPEN.value,
         "closed_at": None,
-        "due_at": _whole_minute(now + form_of(ticket.kind).due),
+        "stage": first.code,
+        "stage_at": now,
+        "level": 0,
     }
     only_from = (TicketState.CLOSED.value,)
-    return _step(db, ticket, "reopened", by, now, text=_words(text), values=values, only_from=only_from)
+    return _step(db, ticket, "reopened", by, now, text=_words(text), values=values, only_from=only_from, zone=zone)
+
+
+def clock_of(db: Session, ticket: Ticket, now: datetime, zone: tzinfo) -> Clock:
+    """The clock as it stands, told from the ticket's entries."""
+    rule = catalogue.current(db).form(ticket.kind).rule(ticket.urgent)
+    return clocks.read(ticket.entries, rule, calendar.load(db, rule.calendar, zone), now)
+
+
+def tell_clocks_anew(db: Session, zone: tzinfo, now: datetime) -> int:
+    """After a rule or a calendar changed: what every open ticket promises now. How many promise something else."""
+    changed = 0
+    rows = select(Ticket).where(Ticket.state.in_(UNDONE)).options(selectinload(Ticket.entries))
+    for ticket in db.scalars(rows):
+        told = _by_the_clock(db, ticket, ticket.entries, now, zone)
+        if any(getattr(ticket, name) != value for name, value in told.items()):
+            db.execute(update(Ticket).where(Ticket.id == ticket.id).values(**told))
+            changed += 1
+    return changed
+
+
+def _by_the_clock(
+    db: Session, ticket: Ticket, entries: Sequence[TicketEntry], now: datetime, zone: tzinfo, urgent: bool | None = None
+) -> dict[str, Any]:
+    form = catalogue.current(db).form(ticket.kind)
+    rule = form.rule(ticket.urgent if urgent is None else urgent)
+    clock = clocks.read(entries, rule, calendar.load(db, rule.calendar, zone), now)
+    resting = clock.paused_at is not None and clock.left is not None
+    return {
+        "due_at": clock.due,
+        "response_due_at": clock.response_due,
+        "responded_at": clock.responded_at,
+        "solved_at": clock.solved_at,
+        "left_s": int(clock.left.total_seconds()) if resting and clock.left is not None else None,
+    }
 
 
 def _step(
@@ -293,21 +363,25 @@ def _step(
     values: Mapping[str, Any] | None = None,
     changes: Mapping[str, Any] | None = None,
     only_from: Sequence[str] = (),
+    conditional: bool = True,
+    zone: tzinfo = UTC,
 ) -> Ticket:
     """One conditional UPDATE and its entry. The version counts every step, so two steps at once cannot both win."""
     own = update(Ticket).where(Ticket.id == ticket.id)
     if only_from:
         own = own.where(Ticket.state.in_(only_from))
-    elif what != "noted":
+    elif what != "noted" and conditional:
         own = own.where(Ticket.version == ticket.version)
+    entry = TicketEntry(ticket_id=ticket.id, at=now, by=by, what=what, text=text, changes=dict(changes or {}))
     set_ = {"changed_at": now, "version": Ticket.version + 1} | dict(values or {})
+    if values:
+        urgent = values.get("urgent")
+        set_ |= _by_the_clock(db, ticket, [*ticket.entries, entry], now, zone, urgent)
     done = cast(CursorResult[Any], db.execute(own.values(**set_).execution_options(synchronize_session=False)))
     if done.rowcount != 1:
         raise WrongTicketState(ticket.number)
     _refresh(db, ticket)
-    entry = TicketEntry(
-        ticket_id=ticket.id, at=now, by=by, what=what, text=text, changes=dict(changes or {}), version=ticket.version
-    )
+    entry.version = ticket.version
     db.add(entry)
     db.flush()
     db.expire(ticket, ["entries"])
@@ -315,28 +389,24 @@ def _step(
     return ticket
 
 
+def _reached(ticket: Ticket, stage: Stage, now: datetime) -> dict[str, Any]:
+    """What coming to a stage says beside: the customer is answered, the thing is done, or not after all."""
+    told: dict[str, Any] = {}
+    if stage.responds and ticket.responded_at is None:
+        told["responded_at"] = [None, now.isoformat()]
+    if stage.solves and ticket.solved_at is None:
+        told["solved_at"] = [None, now.isoformat()]
+    elif not stage.solves and ticket.solved_at is not None:
+        told["solved_at"] = [ticket.solved_at.isoformat(), None]
+    return told
+
+
 def _refresh(db: Session, ticket: Ticket) -> None:
     db.refresh(ticket, [column.key for column in Ticket.__mapper__.column_attrs])
     db.expire(ticket, ["customer", "engine", "entries"])
 
 
-def _refuse_stale(ticket: Ticket, version: int) -> None:
-    since = [entry for entry in ticket.entries if entry.version > version and entry.what != "noted"]
-    if since:
-        names = {name for entry in since for name in entry.changes} | {"state" for entry in since if not entry.changes}
-        theirs = {name: getattr(ticket, name) for name in sorted(names)}
-        if "fields" in theirs:
-            before, now = (
-                next(entry.changes["fields"][0] for entry in since if "fields" in entry.changes),
-                ticket.fields,
-            )
-            theirs["fields"] = {
-                name: now.get(name) for name in sorted(now | before) if now.get(name) != before.get(name)
-            }
-        raise StaleTicket(ticket, theirs, sorted({entry.by for entry in since}))
-
-
-def _values(db: Session, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _values(db: Session, ticket: Ticket, form: Form, changes: Mapping[str, Any]) -> dict[str, Any]:
     new = dict(changes)
     faults = _unknown(db, new)
     if "subject" in new:
@@ -344,11 +414,35 @@ def _values(db: Session, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str
         if not new["subject"] or len(new["subject"]) > 200:
             faults["subject"] = MISSING if not new["subject"] else Fault("最多 200 字", "200 characters at most")
     if "fields" in new:
-        new["fields"], wrong = checked(form_of(ticket.kind), ticket.fields | dict(new["fields"]))
+        new["fields"], wrong = checked(form, ticket.fields | dict(new["fields"]), ticket.fields)
+        _read_marker(form, new["fields"])
         faults |= wrong
     if faults:
         raise TicketIncomplete(faults)
+    stage = _stage(ticket, form, new.get("stage"), new.pop("state", None))
+    if stage is not None:
+        new |= {"stage": stage.code, "state": stage.state.value}
     return new
+
+
+def _stage(ticket: Ticket, form: Form, code: str | None, state: str | None) -> Stage | None:
+    """The stage meant by a code, or by a state alone: there, or back where it stood before it waited."""
+    if code is None:
+        if state is None or state == ticket.state:
+            return None
+        if state not in UNDONE:
+            raise BadInput("close() closes a ticket")
+        before = [entry.changes["stage"][0] for entry in ticket.entries if "stage" in entry.changes]
+        code = form.first(TicketState(state)).code
+        if state == TicketState.OPEN and before and form.stage(before[-1]).state is TicketState.OPEN:
+            code = before[-1]
+    if code == ticket.stage:
+        return None
+    found = next((stage for stage in form.stages if stage.code == code), None)
+    here = form.stage(ticket.stage)
+    if found is None or found.state is TicketState.CLOSED or (here.next and code not in here.next):
+        raise NoWayThere(f"{ticket.stage} → {code[:30]}")
+    return found
 
 
 def _unknown(db: Session, named: Mapping[str, Any]) -> dict[str, Fault]:
@@ -364,11 +458,6 @@ def _unknown(db: Session, named: Mapping[str, Any]) -> dict[str, Fault]:
     if len(call_id) > 150 or not call_id.isprintable():
         faults["call_id"] = Fault("没有这个通话", "There is no such call")
     return faults
-
-
-def _whole_minute(at: datetime) -> datetime:
-    """Promises are made by the minute, as forms write them: the next full one."""
-    return at + timedelta(microseconds=-(at.second * 1_000_000 + at.microsecond) % 60_000_000)
 
 
 def _told(value: Any) -> Any:

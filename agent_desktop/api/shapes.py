@@ -61,6 +61,7 @@ class Ticket(Shape):
     number: str
     kind: str
     state: str
+    stage: str
     urgent: bool
     subject: str
     notes: str
@@ -72,7 +73,10 @@ class Ticket(Shape):
     opened_by: str
     owner: str
     opened_at: datetime
+    response_due_at: datetime | None
+    responded_at: datetime | None
     due_at: datetime | None
+    solved_at: datetime | None
     closed_at: datetime | None
     changed_at: datetime
     version: int
@@ -106,6 +110,7 @@ class ChangedTicket(Sent):
     )
     subject: str | None = Field(None, max_length=200)
     state: str | None = None
+    stage: str | None = Field(None, max_length=30)
     urgent: bool | None = None
     owner: str | None = Field(None, max_length=40)
     due_at: datetime | None = None

@@ -97,13 +97,14 @@ def change_ticket(
     version = versions.looked_at(if_match) if sent.version is None else sent.version
     if version is None:
         raise BadInput("version")
+    zone = desktop.settings.centre.zone
 
     def changed(db: Session) -> Ticket:
         aware(sent.due_at)
         if sent.call_id is not None:
             calls.load_call(db, sent.call_id, user)
         ticket = tickets.load_ticket(db, ticket_id, user)
-        return tickets.change(db, ticket, version=version, by=user.login, now=now(), **changes)
+        return tickets.change(db, ticket, version=version, by=user.login, now=now(), zone=zone, **changes)
 
     whole = _stepped(Once(desktop, 0, "", "", 200), user, changed)
     versions.tag(response, whole.version)
@@ -121,7 +122,8 @@ def note_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Wor
 @router.post("/tickets/{ticket_id}/close", dependencies=[right("tickets.write")], summary="Close a ticket")
 def close_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def closed(db: Session) -> Ticket:
-        return tickets.close(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
+        ticket, zone = tickets.load_ticket(db, ticket_id, user), once.desktop.settings.centre.zone
+        return tickets.close(db, ticket, by=user.login, now=now(), text=sent.text, zone=zone)
 
     return _stepped(once, user, closed)
 
@@ -129,7 +131,8 @@ def close_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Wo
 @router.post("/tickets/{ticket_id}/reopen", dependencies=[right("tickets.write")], summary="Open a closed ticket again")
 def reopen_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Words) -> shapes.WholeTicket:
     def reopened(db: Session) -> Ticket:
-        return tickets.reopen(db, tickets.load_ticket(db, ticket_id, user), by=user.login, now=now(), text=sent.text)
+        ticket, zone = tickets.load_ticket(db, ticket_id, user), once.desktop.settings.centre.zone
+        return tickets.reopen(db, ticket, by=user.login, now=now(), text=sent.text, zone=zone)
 
     return _stepped(once, user, reopened)
 

@@ -225,13 +225,18 @@ def test_a_ticket_is_changed_noted_closed_and_opened_again(desk, repair):
     client, path = desk.client("lina"), f"/tickets/{repair.id}"
     sent = form_of_page(client.get(path).text)
     assert sent["field.place"] == "郑州东站工地"
-    sent |= {"subject": "水温高，已停机", "state": "waiting", "owner": "lina"}
+    sent |= {"subject": "水温高，已停机", "stage": "waiting", "owner": "lina"}
     assert client.post(path, data=sent).status_code == 303
     ticket = reread(desk, repair)
     assert (ticket.subject, ticket.state, ticket.owner) == ("水温高，已停机", "waiting", "lina")
+    assert ticket.due_at is None  # the clock rests while the customer is waited for
+    assert ticket.left_s is not None
+    assert 0 < ticket.left_s <= 24 * 3600
+    assert client.post(path, data=form_of_page(client.get(path).text) | {"stage": "new"}).status_code == 303
+    ticket = reread(desk, repair)
     assert ticket.due_at is not None
     assert repair.due_at is not None
-    assert abs(ticket.due_at - repair.due_at) < timedelta(minutes=1)  # shown and sent in the centre's time
+    assert abs(ticket.due_at - repair.due_at) <= timedelta(minutes=1)  # nothing was promised anew
     assert client.post(f"{path}/note", data={"text": "已通知\n服务站"}).status_code == 303
     assert client.post(f"{path}/close", data={"text": "已修复"}).status_code == 303
     assert reread(desk, repair).state == "closed"
@@ -241,7 +246,7 @@ def test_a_ticket_is_changed_noted_closed_and_opened_again(desk, repair):
     assert "Reopen ticket" in page
     assert client.post(f"{path}/reopen", data={"text": ""}).status_code == 303
     assert reread(desk, repair).state == "open"
-    assert len(told) == 4
+    assert len(told) == 5
 
 
 def test_nothing_of_a_colleague_is_overwritten(desk, repair):

@@ -11,7 +11,8 @@ import pytest
 from callcenter.errors import BadInput, NotFound
 from config.people import Role, User
 from ticketing import customers, engines, tickets
-from ticketing.kinds import FORMS, TicketIncomplete
+from ticketing.catalogue import FORMS
+from ticketing.kinds import TicketIncomplete
 from ticketing.rows import TicketKind
 from ticketing.tickets import StaleTicket, WrongTicketState
 
@@ -176,7 +177,9 @@ def test_only_one_of_two_closes_the_ticket(db, ticket):
     with pytest.raises(WrongTicketState):
         tickets.change(db, ticket, version=ticket.version, by="lina", now=NOW, subject="x")
     tickets.reopen(db, ticket, by="lina", now=NOW + timedelta(days=2), text="又冒黑烟")
-    assert (ticket.state, ticket.closed_at, ticket.due_at) == ("open", None, NOW + timedelta(days=3))
+    # 24 hours of work at the stations' hours (07:00 to 21:00) from Tuesday 03:00 on
+    wednesday = datetime(2026, 11, 25, 17, 0, tzinfo=UTC)
+    assert (ticket.state, ticket.closed_at, ticket.due_at) == ("open", None, wednesday)
     with pytest.raises(WrongTicketState):
         tickets.reopen(db, ticket, by="wangfang", now=NOW)
 
@@ -302,6 +305,7 @@ def test_what_a_colleague_changed_is_told_beside_the_fields_it_changed(db, ticke
 
 
 def test_a_promise_is_made_to_the_full_minute(db):
-    at = NOW + timedelta(seconds=1, microseconds=5)
-    ticket = tickets.open_ticket(db, "inquiry", subject="x", by="lina", now=at, fields={"topic": "other"})
-    assert ticket.due_at == NOW + timedelta(hours=24, minutes=1)
+    monday = datetime(2026, 11, 23, 9, 0, 1, 5, tzinfo=UTC)
+    ticket = tickets.open_ticket(db, "inquiry", subject="x", by="lina", now=monday, fields={"topic": "other"})
+    assert ticket.response_due_at == datetime(2026, 11, 23, 11, 1, tzinfo=UTC)
+    assert ticket.due_at == datetime(2026, 11, 24, 9, 31, tzinfo=UTC)  # eight hours of 08:30-12:00 13:30-17:30
