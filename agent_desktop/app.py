@@ -19,6 +19,7 @@ from agent_desktop import (
     board,
     call_page,
     calls,
+    control,
     customers,
     desk,
     engines,
@@ -93,7 +94,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    daily = (entry, desk, board, calls, call_page, tickets, today, report)
+    daily = (entry, desk, control, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
     for module in (*daily, *records, admin, token_pages):
         router.include_router(module.router)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Reading
@@ -19,7 +19,8 @@ from callcenter.database import from_us, to_us
 from callcenter.errors import BadInput, NotFound
 from config.people import User
 from config.queues import Queue
-from cti.rows import Call, Offer
+from cti.handovers import Handover
+from cti.rows import Agent, Call, Offer
 from recordings.rows import Recording
 from ticketing.rows import Customer
 
@@ -29,11 +30,17 @@ router = APIRouter()
 
 
 def visible(user: User) -> ColumnElement[bool]:
-    """Which calls a user may see, as a condition: all, or those that rang him."""
+    """Which calls a user may see, as a condition: all, or those that rang him or were handed to or by him."""
     if may(user, "calls.all"):
         return true()
+    if user.extension is None:
+        return false()
     rung = select(Offer.call_id).where(Offer.agent == user.extension)
-    return and_(Call.agent.is_not(None), or_(Call.agent == user.extension, Call.call_id.in_(rung)))
+    handed = select(Handover.call_id).where(
+        or_(Handover.sender == user.extension, and_(Handover.to_kind == "agent", Handover.to == user.extension))
+    )
+    his_now = select(Agent.call_id).where(Agent.extension == user.extension, Agent.call_id.is_not(None))
+    return or_(Call.agent == user.extension, *(Call.call_id.in_(ids) for ids in (rung, handed, his_now)))
 
 
 def load_call(db: Session, call_id: str, user: User) -> Call:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_desktop import card as cards
+from agent_desktop import line
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.page import Page, PageHere
@@ -23,7 +24,8 @@ from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError
 from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFinished
-from cti import projection
+from cti import projection, wishes
+from cti.moves import Seats
 from cti.rows import Call
 from ticketing import catalogue, customers, search, tickets
 from ticketing.kinds import TicketIncomplete
@@ -67,6 +69,9 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
     seat = seat_of(db, page.user, page.settings, page.language)
     words = page._(english("agent_status", seat.status) if seat.state == "idle" else english("agent_state", seat.state))
     call = db.get(Call, seat.call_id) if seat.call_id and seat.state != "idle" else None
+    on_line = seat.state == "talking" and seat.call_id is not None
+    seats = Seats.of(wishes.live_legs(db, seat.call_id or "") if on_line else [], seat.extension)
+    third = line.asked(db, page.settings, seat.call_id or "", seats)
     return {
         "now": now().timestamp(),
         "extension": seat.extension,
@@ -84,15 +89,21 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "call_id": call.call_id if call else None,
         "number": phone.pretty(call.caller_number, page.settings.centre.country) if call else "",
         "answered_at": _seconds(call.answered_at) if call else None,
+        "asked": {"name": third.name, "state": third.state, "since": _seconds(third.since)} if third else None,
+        "may_hand_on": seats.with_customer and not seats.meeting and third is None,
+        "parked": [
+            {"call_id": one.call_id, "title": one.title, "since": _seconds(one.since), "by": one.by}
+            for one in line.parked(db, page.settings)
+        ],
         "queues": [
             {
-                "queue": line.queue,
-                "title": line.title,
-                "target_s": line.target_s,
-                "waiting": line.waiting,
-                "since": _seconds(line.since),
+                "queue": own.queue,
+                "title": own.title,
+                "target_s": own.target_s,
+                "waiting": own.waiting,
+                "since": _seconds(own.since),
             }
-            for line in waiting(db, seat.extension, page.language)
+            for own in waiting(db, seat.extension, page.language)
         ],
     }
 
@@ -143,7 +154,8 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
-    return {"card": card, "forms": catalogue.current(db).forms, "kinds": CustomerKind, "soon": cards.DUE_SOON}
+    said, forms = line.said_with(db, call_id, page.user), catalogue.current(db).forms
+    return {"card": card, "said": said, "forms": forms, "kinds": CustomerKind, "soon": cards.DUE_SOON}
 
 
 @router.get("/desk/search", dependencies=[allow("desk")])

@@ -25,7 +25,7 @@ from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
 from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
 from callcenter.bus import Bus
 from callcenter.database import Database, to_us
-from callcenter.events import AgentChanged, CallChanged, Event, Nudge, RecordingChanged, as_payload
+from callcenter.events import AgentChanged, CallChanged, Event, Nudge, RecordingChanged, Wished, WishSettled, as_payload
 from config.people import User
 from cti.rows import Agent, Call, SwitchRow
 
@@ -80,6 +80,7 @@ class Hub:
         self._wires: set[Wire] = set()
         self._agents_of: OrderedDict[str, set[str]] = OrderedDict()
         self._cards: set[asyncio.Task[None]] = set()
+        self._parked: set[str] = set()  # calls
         self._recount = asyncio.Event()
 
     @property
@@ -98,7 +99,7 @@ class Hub:
 
     def hear(self, event: Event) -> None:
         loop = self._loop
-        if loop is None or not isinstance(event, Nudge):
+        if loop is None or not isinstance(event, Nudge) or isinstance(event, Wished):
             return
         try:
             loop.call_soon_threadsafe(self._spread, event)
@@ -114,6 +115,8 @@ class Hub:
 
     def _spread(self, event: Nudge) -> None:
         self._remember(event)
+        if isinstance(event, CallChanged) and event.state == "parked":
+            self._parked.add(event.call_id)
         payload = json.dumps(as_payload(event), ensure_ascii=False, separators=(",", ":"))
         for wire in self._wires:
             if isinstance(event, CallChanged) and _rings_at(wire, event):
@@ -122,6 +125,8 @@ class Hub:
             elif wire.sees_all or self._concerns(wire.user, event):
                 wire.put(type(event).__name__, payload)
         if isinstance(event, CallChanged):
+            if event.state != "parked":
+                self._parked.discard(event.call_id)
             self._recount.set()
 
     def _send_card(self, wire: Wire, call_id: str) -> None:
@@ -153,8 +158,10 @@ class Hub:
 
     def _concerns(self, user: User, event: Nudge) -> bool:
         match event:
-            case AgentChanged():
+            case AgentChanged() | WishSettled():
                 return event.agent == user.extension
+            case CallChanged() if event.call_id in self._parked:
+                return user.extension is not None  # anybody may fetch him, and sees that somebody has
             case CallChanged() | RecordingChanged():
                 return user.extension in self._agents_of.get(event.call_id, ())
             case _:

@@ -26,6 +26,7 @@ WORDS: dict[str, dict[str, str]] = {
         "waiting": _("In the queue"),
         "ringing": _("Ringing"),
         "talking": _("Talking"),
+        "parked": _("Parked"),
         "ended": _("Ended"),
     },
     "outcome": {

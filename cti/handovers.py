@@ -38,8 +38,10 @@ class Handover(Base):
 
 def hand_over(db: Session, call_id: str, at: datetime, **said: Any) -> Handover:
     """Keep what is said with a call that goes on to somebody else."""
-    draft = {str(name)[:60]: str(value)[:_DRAFT_LONGEST] for name, value in list(said.pop("draft", {}).items())}
-    kept = dict(list(draft.items())[:_DRAFT_FIELDS])
+    written = list(said.pop("draft", {}).items())[:_DRAFT_FIELDS]
+    kept = {
+        str(name)[:60]: value if isinstance(value, bool) else str(value)[:_DRAFT_LONGEST] for name, value in written
+    }
     row = Handover(call_id=call_id, at=at, draft=kept, note=str(said.pop("note", "")).strip()[:NOTE_LONGEST], **said)
     db.add(row)
     db.flush()

@@ -31,6 +31,8 @@ class Seats:
     mine: Leg | None
     customer: Leg | None
     asked: Leg | None
+    with_customer: bool  # the two hear each other
+    meeting: bool  # and so does somebody else
 
     @classmethod
     def of(cls, legs: Sequence[Leg], agent: str) -> Seats:
@@ -38,8 +40,10 @@ class Seats:
         mine = next((leg for leg in reversed(legs) if agent and leg.agent == agent), None)
         others = [leg for leg in legs if leg is not mine]
         customer = next((leg for leg in others if leg.agent is None), others[0] if others and mine else None)
-        asked = next((leg for leg in reversed(others) if leg is not customer), None) if mine else None
-        return cls(mine, customer, asked)
+        later = legs[legs.index(mine) + 1 :] if mine is not None else ()  # who was there before was not asked by him
+        asked = next((leg for leg in reversed(later) if leg is not customer), None)
+        together = [leg for leg in legs if mine is not None and mine.bridge and leg.bridge == mine.bridge]
+        return cls(mine, customer, asked, customer is not None and customer in together, len(together) > 2)
 
 
 def outside_party(legs: Iterable[Leg]) -> Leg | None:

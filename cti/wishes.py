@@ -142,9 +142,7 @@ def ask(
 
     NotInCall, AlreadyAsking, NoSuchTarget, NotFree.
     """
-    seats = _seats(db, call_id, user)
-    if seats.asked is not None:
-        raise AlreadyAsking
+    _alone_with_customer(db, call_id, user)
     target = target_of(db, settings, to)
     if target.kind == QUEUE:
         raise NoSuchTarget(to[:40])  # one asks a person; to a queue a customer is sent
@@ -162,8 +160,7 @@ def answer_asked(db: Session, what: str, call_id: str, user: User, at: datetime)
 
 def park(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     """Leave the customer with music for anybody to fetch."""
-    if _seats(db, call_id, user).asked is not None:
-        raise AlreadyAsking
+    _alone_with_customer(db, call_id, user)
     return _plan(db, "park", call_id, user, at)
 
 
@@ -210,6 +207,14 @@ def _seats(db: Session, call_id: str, user: User) -> Seats:
     if seats.mine is None or seats.customer is None:
         raise NotInCall
     return seats
+
+
+def _alone_with_customer(db: Session, call_id: str, user: User) -> None:
+    seats = _seats(db, call_id, user)
+    if seats.asked is not None:
+        raise AlreadyAsking
+    if not seats.with_customer or seats.meeting:
+        raise NotInCall
 
 
 def _plan(db: Session, kind: str, call_id: str, user: User, at: datetime, **more: Any) -> jobs.Job:

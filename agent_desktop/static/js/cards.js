@@ -220,6 +220,7 @@ function painted(call_id) {
 export const title_of = (call_id) => cards.get(call_id)?.title ?? "";
 export const is_open = (call_id) => cards.has(call_id);
 export const form_shown = () => cards.get(shown)?.form ?? null;
+export const form_of = (call_id) => cards.get(call_id)?.form ?? null;
 export const call_shown = () => shown;
 export const open_calls = () => [...cards.keys()];
 

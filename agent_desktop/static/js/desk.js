@@ -9,6 +9,7 @@ import { Phone } from "./phone.js";
 import { allow_ringing, ring, stop_ringing } from "./ring.js";
 import { open_search } from "./search.js";
 import { Seat } from "./seat.js";
+import { Transfer } from "./transfer.js";
 import { _ } from "./texts.js";
 
 const WORD_WITHIN_MS = 700;
@@ -18,6 +19,7 @@ const $ = (selector) => document.querySelector(selector);
 const first = JSON.parse($("#first").textContent);
 const phone = new Phone($("#far"), { raw: new URLSearchParams(location.search).get("audio") === "raw" });
 const seat = new Seat(first.state, phone);
+const transfer = new Transfer(seat, phone, cards.form_of);
 open_drafts(first.login);
 set_zone(first.zone);
 
@@ -89,6 +91,11 @@ $("#keypad").addEventListener("keydown", (event) => {
   if (/^[0-9*#]$/.test(event.key)) phone.press(event.key);
 });
 document.addEventListener("click", (event) => {
+  const written = event.target.closest("[data-take-over]");
+  if (written) {
+    cards.show(seat.now.call_id);
+    cards.form_of(seat.now.call_id)?.take_over(JSON.parse(written.dataset.takeOver));
+  }
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 
@@ -97,9 +104,13 @@ const ready = (selector) => () => !$(selector).disabled && !$(selector).hidden;
 bind("F2", WORDS.answer, press("#answer"), ready("#answer"));
 bind("F3", WORDS.break, press("#break"), ready("#break"));
 bind("F4", WORDS.ready, press("#ready"), ready("#ready"));
-bind("F6", WORDS.hold, press("#hold"), ready("#hold"));
+bind("F6", WORDS.hold, () => $(transfer.asking ? "#asking-back" : "#hold").click(), () => transfer.asking || ready("#hold")());
 bind("F7", WORDS.mute, press("#mute"), ready("#mute"));
-bind("F8", WORDS.keypad, () => {
+bind("F8", WORDS.transfer, () => (transfer.asking ? $("#asking-over").click() : transfer.toggle()), () => transfer.asking || transfer.may_hand);
+bind("Alt C", WORDS.meet, press("#asking-meet"), ready("#asking-meet"));
+bind("Alt P", WORDS.park, () => transfer.park_or_fetch());
+bind("Alt O", WORDS.take_over, () => $("#why [data-take-over]")?.click(), () => $("#why [data-take-over]") !== null);
+bind("Alt K", WORDS.keypad, () => {
   const keypad = $("#keypad");
   keypad.open = !keypad.open;
   if (keypad.open) keypad.querySelector("[data-key]").focus();
@@ -114,6 +125,7 @@ bind("?", WORDS.map, () => $("#keys-map").togglePopover());
 bind("Esc", WORDS.close, () => {
   if ($("#keys-map").matches(":popover-open")) $("#keys-map").hidePopover();
   for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+  transfer.close();
 });
 $("#keys-close").addEventListener("click", () => $("#keys-map").hidePopover());
 draw_map($("#keys-list"));
@@ -124,6 +136,7 @@ for (const link of document.querySelectorAll(".top a[href]")) link.target = "_bl
 // --- begin ---
 
 seat.draw();
+transfer.draw();
 if (seat.now.status !== "offline" && !seat.now.desk_phone) phone.start();
 addEventListener("pointerdown", allow_ringing, { once: true });
 if (seat.now.call_id) {

@@ -15,7 +15,8 @@ function name_of(event) {
   if (event.ctrlKey || event.metaKey) parts.push("ctrl");
   if (event.altKey) parts.push("alt");
   const digit = /^Digit(\d)$/.exec(event.code);
-  const key = event.key === "Escape" ? "esc" : event.altKey && digit ? digit[1] : event.key.toLowerCase();
+  const letter = /^Key([A-Z])$/.exec(event.code); // with Alt, some keyboards write another sign
+  const key = event.key === "Escape" ? "esc" : event.altKey && digit ? digit[1] : event.altKey && letter ? letter[1].toLowerCase() : event.key.toLowerCase();
   return [...parts, key].join(" ");
 }
 
@@ -55,6 +56,10 @@ export const WORDS = {
   hangup: _("End the call"),
   hold: _("Hold, and back"),
   mute: _("Mute, and back"),
+  transfer: _("Transfer; while you ask somebody: hand over"),
+  meet: _("All three together"),
+  park: _("Park the customer; with none at hand: take the one parked longest"),
+  take_over: _("Take over what a colleague has written"),
   keypad: _("Keypad"),
   finish: _("Finish wrap-up"),
   save: _("Save the ticket"),

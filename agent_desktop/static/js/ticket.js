@@ -45,6 +45,24 @@ export class TicketForm extends EventTarget {
 
   #was_dirty = false;
 
+  /** The number of the ticket that was saved from here; empty before. */
+  number = "";
+
+  /** What goes with the customer to somebody else: the ticket, and the words that are not saved. */
+  as_handed_on() {
+    const ticket_id = this.#form.elements.id.value;
+    return { ticket_id, draft: ticket_id || this.dirty ? JSON.stringify(this.#values()) : "" };
+  }
+
+  /** Go on with what a colleague has written; where something stands here already, his words are put behind it. */
+  take_over(values) {
+    const { subject, notes } = this.#form.elements;
+    const joined = (mine, his) => (mine && his && mine !== his ? `${mine} ${his}` : mine || his || "");
+    this.#fill({ ...values, subject: joined(subject.value, values.subject), notes: joined(notes.value, values.notes) });
+    this.#keep();
+    this.dispatchEvent(new Event("changed"));
+  }
+
   /** To be called before the form leaves the page: fields outside it are part of it only while both are there. */
   leaving() {
     this.#was_dirty = this.dirty;
@@ -141,6 +159,7 @@ export class TicketForm extends EventTarget {
     const { id, version, notes } = this.#form.elements;
     const typed_meanwhile = this.#words() !== sent;
     id.value = saved.id;
+    this.number = saved.number;
     version.value = saved.version;
     const words = JSON.parse(sent).notes;
     if (words) {
