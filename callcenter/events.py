@@ -118,12 +118,22 @@ class QueueAbandoned(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class QueueExited(Fact):
-    """Queue() came back with the caller still on the line: TIMEOUT, FULL, JOINEMPTY, LEAVEEMPTY, CONTINUE …"""
+    """The caller left Queue() and is still on the line: TIMEOUT, KEY, FULL, JOINEMPTY, LEAVEEMPTY, CONTINUE …"""
 
     leg_id: str
     queue: str
     status: str
     marks = ("leg_id", "queue", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallBackAsked(Fact):
+    """The caller would rather be called back than wait on."""
+
+    leg_id: str
+    queue: str
+    number: str  # as our records write it
+    marks = ("leg_id",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,8 @@ _BYTES_PER_HOUR = 8000 * 2 * 2 * 3600  # 16 bits of either side, 8000 times a se
 _SOCKET_PATH = 107  # bytes, and no more, in sockaddr_un
 _GET_FLAGS, _GET_ADDRESS = 0x8913, 0x8915  # SIOCGIFFLAGS, SIOCGIFADDR
 _UP, _LOOPBACK, _RUNNING = 0x1, 0x8, 0x40  # IFF_…
-_PROMPTS = ("greeting", "all-busy")  # what the dial plan itself plays
+# What the dial plan itself plays.
+_PROMPTS = ("greeting", "all-busy", "call-back-offer", "call-back-number", "call-back")
 
 
 @dataclass(frozen=True)

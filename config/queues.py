@@ -23,6 +23,7 @@ class Queue(Base):
     strategy: Mapped[str] = mapped_column(String(20), default="rrmemory")
     ring_s: Mapped[int] = mapped_column(default=15)  # how long one agent is rung
     max_wait_s: Mapped[int] = mapped_column(default=600)  # then the caller leaves by the way out
+    exit_key: Mapped[str] = mapped_column(String(1), default="*")  # leaves it, to be called back; empty: none does
     wrap_up_s: Mapped[int] = mapped_column(default=60)
     target_s: Mapped[int] = mapped_column(default=20)  # service level: answered within
     target_share: Mapped[float] = mapped_column(default=0.8)

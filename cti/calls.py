@@ -17,6 +17,7 @@ from callcenter.events import (
     AgentRung,
     BridgeEntered,
     BridgeLeft,
+    CallBackAsked,
     CustomerBound,
     Fact,
     Held,
@@ -47,6 +48,7 @@ STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was s
     QueueJoined: (State.WAITING, _LIVE - {State.RINGING}),
     QueueAbandoned: _NOWHERE,  # the hang-up, or QueueExited, follows and says which
     QueueExited: (State.ARRIVED, frozenset({State.WAITING, State.RINGING})),
+    CallBackAsked: _NOWHERE,
     AgentRung: (State.RINGING, _BEFORE_TALK),
     AgentMissed: (State.WAITING, frozenset({State.RINGING})),  # if no other agent still rings
     AgentAnswered: (State.TALKING, _LIVE),
@@ -169,6 +171,11 @@ def _queue_abandoned(story: Story, fact: QueueAbandoned) -> bool:
 def _queue_exited(story: Story, fact: QueueExited) -> bool:
     story.leave_queue(fact.status.lower())
     return True
+
+
+def _call_back_asked(story: Story, fact: CallBackAsked) -> bool:
+    story.call.call_back, story.call.queue = fact.number, story.call.queue or fact.queue
+    return False
 
 
 def _agent_rung(story: Story, fact: AgentRung) -> bool:
@@ -305,6 +312,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     QueueJoined: _queue_joined,
     QueueAbandoned: _queue_abandoned,
     QueueExited: _queue_exited,
+    CallBackAsked: _call_back_asked,
     AgentRung: _agent_rung,
     AgentMissed: _agent_missed,
     AgentAnswered: _agent_answered,

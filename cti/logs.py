@@ -200,15 +200,23 @@ class _Telling:
                 to = line.extra.get("extension", "")
                 return [told | {"Event": "BlindTransfer", "Result": "Success", "Extension": to}]
             case "ATTENDEDTRANSFER":
-                told = {"OrigTransfererLinkedid": line.call_id, "OrigTransfererUniqueid": line.leg_id}
-                told["TransferTargetChannel"] = line.extra.get("transfer_target_channel_name", "")
-                return [told | {"Event": "AttendedTransfer", "Result": "Success"}]
+                return [self._connected(line) | {"Event": "AttendedTransfer", "Result": "Success"}]
             case "APP_START" if line.app == "UserEvent":
                 name, *headers = line.data.split(",")
                 told = dict(header.split(": ", 1) for header in headers if ": " in header)
                 told |= {header.rstrip(":"): "" for header in headers if ": " not in header}
                 return [leg | told | {"Event": "UserEvent", "UserEvent": name}]
         return []
+
+    def _connected(self, line: CelLine) -> dict[str, Any]:
+        second = line.extra.get("channel2_uniqueid", "")
+        told = {"OrigTransfererLinkedid": line.call_id, "OrigTransfererUniqueid": line.leg_id}
+        told |= {"SecondTransfererLinkedid": self._calls.get(second, line.call_id), "SecondTransfererUniqueid": second}
+        for who, name in (("Transferee", "transferee"), ("TransferTarget", "transfer_target")):
+            lines = self._lines_of.get(line.extra.get(f"{name}_channel_uniqueid", ""), ())
+            told[f"{who}Channel"] = line.extra.get(f"{name}_channel_name", "")
+            told[f"{who}CallerIDNum"] = self._cel[lines[0]].number if lines else ""
+        return told
 
     def _started(self, line: CelLine, leg: dict[str, str]) -> dict[str, Any]:
         told = {"Channel": line.channel, "CallerIDNum": line.number, "CallerIDName": line.name, "Exten": line.exten}

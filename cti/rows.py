@@ -36,8 +36,8 @@ class Call(Base):
     language: Mapped[str] = mapped_column(String(5), default="")
     state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, ended
     outcome: Mapped[str] = mapped_column(String(20), default="")
-    # answered, abandoned_menu (greeting too), abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, lost (the
-    # switch died), other (ended unseen, or a call out that nobody took)
+    # answered, abandoned_menu (greeting too), abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, call_back
+    # (asked for by key), lost (the switch died), other (ended unseen, or a call out that nobody took)
     queue: Mapped[str | None] = mapped_column(String(40))  # the last one joined
     agent: Mapped[str | None] = mapped_column(String(10))  # extension of the agent ringing, talking, or last talked to
     wished_kind: Mapped[str] = mapped_column(String(12), default="")  # ticket kind chosen in the IVR
@@ -54,6 +54,7 @@ class Call(Base):
     holds: Mapped[int] = mapped_column(default=0)
     transfers: Mapped[int] = mapped_column(default=0)
     recording: Mapped[str] = mapped_column(String(150), default="")  # file, without folder and ending
+    call_back: Mapped[str] = mapped_column(String(40), default="")  # the number he asked to be called back on
 
 
 class Leg(Base):
@@ -85,7 +86,7 @@ class Segment(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str] = mapped_column(String(20), default="")
-    # of a queue: answered, abandoned, timeout, unseen, lost, or the switch's own word: full, joinempty, leaveempty …
+    # of a queue: answered, abandoned, timeout, key, unseen, lost, or the switch's own word: full, leaveempty …
 
     __table_args__ = (  # what reports read: who joined a queue, and who was on hold
         Index("ix_segments_joined", "started_at", **only("kind = 'queue'")),

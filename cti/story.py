@@ -140,6 +140,8 @@ class Story:
         queues = [segment for segment in self.segments if segment.kind == "queue"]
         if not queues:
             return "abandoned_menu"
+        if self.call.call_back:
+            return "call_back"
         if queues[-1] is self.segments[-1]:
             rang = any(o.outcome != "missed" and (o.ended_at or at) >= at - SAME_MOMENT for o in self.offers.values())
             return "abandoned_ringing" if rang else "abandoned_queue"
@@ -216,6 +218,7 @@ def begin(fact: Fact, call_id: str) -> Story:
         holds=0,
         transfers=0,
         recording="",
+        call_back="",
     )
     story = Story(call, added=[call])
     if not isinstance(fact, LegEnded):

@@ -20,6 +20,7 @@ from callcenter.events import (
     AgentRung,
     BridgeEntered,
     BridgeLeft,
+    CallBackAsked,
     Fact,
     Held,
     LegAnswered,
@@ -156,9 +157,20 @@ def _blind_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
 def _attended_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     if m["Result"] != "Success":
         return None
-    base["call_id"] = m["OrigTransfererLinkedid"]
-    to = agent_of(m.get("TransferTargetChannel", "")) or words(m.get("TransferTargetCallerIDNum", ""), 40)
-    return Transferred(**base, leg_id=m["OrigTransfererUniqueid"], kind="attended", to=to)
+    # The first of the two transferring legs is the one that was told to; that of the customer is the older call's.
+    orig, second = m["OrigTransfererLinkedid"], m["SecondTransfererLinkedid"]
+    swapped = _age(second) < _age(orig)
+    base["call_id"] = second if swapped else orig
+    leg_id = m["SecondTransfererUniqueid"] if swapped else m["OrigTransfererUniqueid"]
+    other = "Transferee" if swapped else "TransferTarget"
+    to = agent_of(m.get(f"{other}Channel", "")) or words(m.get(f"{other}CallerIDNum", ""), 40)
+    return Transferred(**base, leg_id=leg_id, kind="attended", to=to)
+
+
+def _age(call_id: str) -> tuple[int, int]:
+    """When a call came to be: ``tel-1795331879.2``, by the second and its number."""
+    second, _, number = call_id.rpartition("-")[2].partition(".")
+    return int(second), int(number)
 
 
 # --- the queue --------------------------------------------------------------------------------------------------
@@ -257,6 +269,11 @@ def _handed_over(m: Message, base: _Base, _: Normalise) -> Fact:
     return Transferred(**base, kind="attended", to=words(m["To"], 40))
 
 
+def _call_back(m: Message, base: _Base, normalise: Normalise) -> Fact:
+    number = words(m["Number"], 40)
+    return CallBackAsked(**base, queue=words(m["Queue"], 40), number=normalise(number)[:40])
+
+
 # --- what the switch answers when it is asked what it has ------------------------------------------------------------
 
 
@@ -287,6 +304,7 @@ _USER: dict[str, _Tell] = {
     "QueueExit": _queue_exit,
     "PutAside": _put_aside,
     "HandedOver": _handed_over,
+    "CallBack": _call_back,
 }
 _TELL: dict[str, _Tell] = {
     "Newchannel": _leg_started,

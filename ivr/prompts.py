@@ -40,11 +40,17 @@ _FIXED: dict[Language, dict[str, str]] = {
     "zh": {
         "greeting": "欢迎致电{name}，通话将被录音，正在为您转接人工服务。",
         "all-busy": "非常抱歉，坐席全忙，请稍后再拨。再见。",
+        "call-back-offer": "坐席正忙。不想等待，请按星号键，我们给您回电。",
+        "call-back-number": "请输入您的回电号码，按井号键结束。",
+        "call-back": "好的，我们会尽快给您回电。再见。",
         "ahead-many": f"您前面还有{AHEAD}位以上的来电，请稍候。",
     },
     "en": {
         "greeting": "Welcome to our service line. This call is recorded. We are connecting you to an agent.",
         "all-busy": "We are sorry, all our agents are busy. Please call again later. Goodbye.",
+        "call-back-offer": "All our agents are busy. Rather than wait, press star and we will call you back.",
+        "call-back-number": "Please enter the number we shall call, then press pound.",
+        "call-back": "Thank you. We will call you back as soon as we can. Goodbye.",
         "ahead-many": f"There are more than {AHEAD} callers before you. Please hold.",
     },
 }

@@ -216,8 +216,11 @@ def _theirs(cel: Iterable[CelLine], queue_log: Iterable[QueueLine]) -> dict[str,
                 up = up or line.at
             case "CHAN_END":
                 gone = line.at
-            case "BLINDTRANSFER" | "ATTENDEDTRANSFER":
+            case "BLINDTRANSFER":
                 call.transfers += 1
+            case "ATTENDEDTRANSFER":
+                other = calls.get(call_of.get(line.extra.get("channel2_uniqueid", ""), ""), call)
+                min(call, other, key=lambda one: one.started_at).transfers += 1
             case "LINKEDID_END":
                 call.ended_at = line.at
             case "APP_START" if line.app == "MixMonitor":
@@ -240,7 +243,7 @@ _LEFT = {
     "ABANDON": "abandoned",
     "EXITWITHTIMEOUT": "timeout",
     "EXITEMPTY": "leaveempty",
-    "EXITWITHKEY": "continue",
+    "EXITWITHKEY": "key",
     "CONNECT": "answered",
 }
 

@@ -38,7 +38,7 @@ EXITS: dict[str, str] = {  # Queue()'s own words
     "JOINUNAVAIL": _("nobody could take a call"),
     "LEAVEUNAVAIL": _("nobody could take a call any more"),
     "CONTINUE": _("the agent sent him on"),
-    "EXITWITHKEY": _("pressed the key to leave"),
+    "KEY": _("pressed the key to leave"),
 }
 
 
@@ -106,6 +106,8 @@ def words(fact: Fact, known: Known, outcome: str = "") -> Said | None:
             return Said(_("Out of %(queue)s unanswered after %(wait_s)s, from place %(position)s"), waited)
         case told.QueueExited():
             return Said(_("Left %(queue)s: %(status)s"), {"queue": fact.queue, "status": fact.status})
+        case told.CallBackAsked():
+            return Said(_("Asked to be called back on %(number)s"), {"number": fact.number})
         case told.Transferred():
             values = {"agent": known.agents.get(fact.leg_id, ""), "to": fact.to}
             if fact.kind == "attended":

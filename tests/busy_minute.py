@@ -2,7 +2,8 @@
 
 What is kept is what the switch said over AMI, what it wrote into queue_log and CEL, and what we ourselves said
 meanwhile (an agent's choices, policy's breaks). Callers hang up in the menu, in the queue, while it rings and in talk;
-agents miss calls, go on a break and leave in mid-call, send callers on; the queue's time runs out.
+agents miss calls, hold, go on a break and leave in mid-call, send callers on and connect them after asking; the queue's
+time runs out, and who would rather be called back presses a key.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from callcenter.events import Fact, StatusChosen, WrapUpFinished, as_payload
 from callcenter.ledger import LedgerRow, as_fact
 from config import queues
 from config.queues import Did
+from config.switch import sip_password
 from cti.intake import Intake
 from cti.projection import record
 from cti.rows import Agent, Call, Leg
 from ivr import prompts
-from tests.sipp import Caller
+from tests.sipp import Caller, FarEnd
 from tests.switch.conftest import AGENTS, Switch
 
 FOLDER = Path(__file__).parent / "data" / "busy_minute"
@@ -120,8 +122,8 @@ class Minute:
     async def pass_(self) -> None:
         """The timetable."""
         phones: dict[str, dict[str, Any]] = {
-            "1001": {"answer_ms": 300},
-            "1002": {"answer_ms": 900},
+            "1001": {"answer_ms": 300, "hold_after_ms": 2500, "hold_ms": 2000},
+            "1002": {"answer_ms": 900, "hold_after_ms": 2000, "hold_ms": 1500},
             "1003": {"answer_ms": None},
         }
         desks = {e: self.people.enter_context(self.switch.desk(e, **phones[e])) for e in DESKS}
@@ -133,10 +135,16 @@ class Minute:
         self.caller(calls=9, per_s=1.5, hold_s=30, keys="1", number="13800000003", name="李静")
         self.caller(calls=6, per_s=1, hold_s=25, keys="4", number="13800000004")  # a queue whose time is over soon
         self.caller(calls=6, per_s=1, hold_s=45, keys="1", number="anonymous", name="")
+        self.caller(calls=3, per_s=1, hold_s=60, keys="1", later=((9, "*"),), number="13800000007", name="陈建国")
+        typed = tuple((0.5, key) for key in "13900000008#")
+        self.caller(hold_s=60, keys="1", later=((12, "*"), (4, "1"), *typed[1:]), number="anonymous", name="")
         await self.until(lambda: self.talks("1001"), what="1001 talks")
         await asyncio.sleep(2)
         await self.choose("1001", "on_break", "lunch")  # in mid-call
         await self.until(lambda: self.talks("1002"), what="1002 talks")
+        await self._attended_transfer(desks["1002"], "1002", "1001")
+        await self.until(lambda: not self.talks("1002"), what="1002 is through with the caller he connected")
+        await self.until(lambda: self.talks("1002"), what="1002 talks again")
         await self._blind_transfer("1002", "1001")
         await asyncio.sleep(6)
         await self.choose("1001", "available")
@@ -153,6 +161,14 @@ class Minute:
         await self.until(lambda: not self.switch.channels(), 90, "every caller is gone")
         for caller in self.callers:
             caller.wait_over(10)
+
+    async def _attended_transfer(self, desk: FarEnd, frm: str, to: str) -> None:
+        """He calls his colleague from the same phone, and connects the two."""
+        await asyncio.sleep(1)
+        password = sip_password(self.switch.settings, frm)
+        who = {"number": frm, "password": password, "host": "127.0.0.3", "name": ""}
+        asked = self.switch.caller(to, **who, refer_to=to, replaces=desk.dialog(), refer_after_s=3, hold_s=20)
+        self.callers.append(self.people.enter_context(asked))
 
     async def _blind_transfer(self, frm: str, to: str) -> None:
         try:
@@ -227,7 +243,8 @@ def main(folder: Path = FOLDER) -> None:
         keep(switch, bytes(tap.heard), folder)
         with switch.database.read() as db:
             for call in db.scalars(select(Call).order_by(Call.started_at)):
-                print(call.call_id, call.outcome, call.queue, call.agent, call.wait_ms, call.talk_ms)  # noqa: T201
+                talk = (call.talk_ms, call.holds, call.transfers)
+                print(call.call_id, call.outcome, call.queue, call.agent, call.wait_ms, *talk)  # noqa: T201
         switch.process.stop()
     finally:
         switch.clear()

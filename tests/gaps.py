@@ -15,15 +15,19 @@ from callcenter.events import (
     BridgeEntered,
     BridgeLeft,
     Fact,
+    Held,
     LegAnswered,
     LegEnded,
     LegStarted,
     PhoneSeen,
     QueueAbandoned,
+    QueueExited,
     QueueJoined,
+    Resumed,
 )
 from cti import logs, resync
 from cti.projection import record
+from cti.rows import Call
 from tests.dumps import dump
 from tests.recording import SWITCH, busy_minute
 
@@ -113,7 +117,7 @@ def sight(at: datetime) -> resync.Sight:
                 waiting.pop(leg_id, None)
             case QueueJoined():
                 waiting[leg_id] = fact
-            case QueueAbandoned():
+            case QueueAbandoned() | QueueExited():
                 waiting.pop(leg_id, None)
             case Answered():
                 waiting.pop(fact.call_id or "", None)
@@ -132,9 +136,9 @@ def come_back(database: Database, folder: Path, at: datetime) -> None:
         resync.catch_up(db, sight(at), SWITCH, None, (), files, at)
 
 
-def copy(source: Database, to: Path) -> Database:
-    """A database of its own with the same rows."""
-    copied = Database(f"sqlite:///{to}")
+def copy(source: Database, to: Path | Database) -> Database:
+    """A database of its own with the same rows; one that is there has had its day."""
+    copied = to if isinstance(to, Database) else Database(f"sqlite:///{to}")
     here, there = source.engine.raw_connection(), copied.engine.raw_connection()
     try:
         here.driver_connection.backup(there.driver_connection)  # type: ignore[union-attr]
@@ -166,6 +170,41 @@ def outcome(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     rows["spells"] = spells
     rows["agents"] = [(row[0], row[9]) for row in rows["agents"]]
     return rows
+
+
+Rows = dict[str, list[tuple[Any, ...]]]
+_TALK_MS, _HOLD_MS, _HOLDS = (Call.__table__.columns.keys().index(name) for name in ("talk_ms", "hold_ms", "holds"))
+
+
+def unheard(after: datetime, until: datetime) -> frozenset[str]:
+    """The calls in which somebody went on hold, or off, while nobody listened: no log of the switch tells it."""
+    facts = (fact for _, fact in timeline() if after <= fact.at <= until)
+    return frozenset(fact.call_id or "" for fact in facts if isinstance(fact, Held | Resumed))
+
+
+def blurred(rows: Rows, calls: frozenset[str]) -> Rows:
+    """The same, but of these calls talk and hold are one."""
+    found = dict(rows)
+    found["segments"] = []
+    for row in rows["segments"]:
+        call_id, no, kind, queue, agent, begun, ended, outcome_ = row
+        if call_id in calls:
+            last = found["segments"][-1]
+            no = last[1] + 1 if last[0] == call_id else 0
+            kind = "talk" if kind == "hold" else kind
+            if last[:1] + last[2:5] == (call_id, kind, queue, agent) and kind == "talk":
+                _, no, _, _, _, begun, _, _ = found["segments"].pop()
+        found["segments"].append((call_id, no, kind, queue, agent, begun, ended, outcome_))
+    talks = [row for row in found["segments"] if row[2] == "talk" and row[6] is not None]
+    found["calls"] = []
+    for row in rows["calls"]:
+        if row[0] in calls:
+            both = list(row)
+            length = sum(((talk[6] - talk[5]) for talk in talks if talk[0] == row[0]), timedelta())
+            both[_TALK_MS], both[_HOLD_MS], both[_HOLDS] = length // timedelta(milliseconds=1), 0, 0
+            row = tuple(both)
+        found["calls"].append(row)
+    return found
 
 
 def differences(ours: dict[str, list[tuple[Any, ...]]], other: dict[str, list[tuple[Any, ...]]]) -> list[str]:

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import jinja2
 
@@ -118,15 +119,21 @@ class Caller(Sipp):
         name: str = "王小明",
         keys: str = "",
         keys_after_ms: int = 1500,
+        later: tuple[tuple[float, str], ...] = (),
         hold_s: float = 30,
         refer_to: str = "",
+        replaces: str = "",
+        refer_after_s: float = 0,
         password: str = "",
         host: str = "127.0.0.2",
         hz: float = CALLER_HZ,
         calls: int = 1,
         per_s: float = 10,
     ) -> None:
-        """``calls`` such callers, so many a second; all of one number."""
+        """``calls`` such callers, so many a second; all of one number. ``later``: seconds on, and a key to press then.
+
+        ``replaces``: the dialog (``FarEnd.dialog``) whose other end is connected with this one's.
+        """
         at = (host, free_port(socket.SOCK_DGRAM, host))
         super().__init__(
             folder,
@@ -141,10 +148,14 @@ class Caller(Sipp):
             name=name,
             contact=number if password else "caller",
             password=password,
-            keys=keys,
-            keys_after_ms=keys_after_ms,
+            presses=[
+                *((400 if place else keys_after_ms, key) for place, key in enumerate(keys)),
+                *((int(after_s * 1000), key) for after_s, key in later),
+            ],
             hold_ms=int(hold_s * 1000),
             refer_to=refer_to,
+            replaces=replaces,
+            refer_after_ms=int(refer_after_s * 1000),
             hz=hz,
         )
 
@@ -178,6 +189,7 @@ class FarEnd(Sipp):
         refuse_with: int = 0,
         talk_ms: int = 0,
         hold_ms: int = 0,
+        hold_after_ms: int = 300,
         refer_to: str = "",
         calls: int = 1000,
         seconds: int = 300,
@@ -194,6 +206,7 @@ class FarEnd(Sipp):
             refuse_with=refuse_with,
             talk_ms=talk_ms,
             hold_ms=hold_ms,
+            hold_after_ms=hold_after_ms,
             refer_to=refer_to,
             hz=hz,
         )
@@ -202,6 +215,17 @@ class FarEnd(Sipp):
     def invites(self) -> int:
         """How many calls came, each counted once."""
         return len(set(re.findall(r"^INVITE .*?^Call-ID: (\S+)", self.messages(), re.M | re.S)))
+
+    def dialog(self) -> str:
+        """The call it answered last, as a Refer-To names one to be replaced."""
+        answers = re.findall(r"^SIP/2\.0 200 OK\s.*?^CSeq: \d+ INVITE", self.messages(), re.M | re.S)
+        for answer in reversed(answers):
+            of = [re.search(rf"^{name}: *(.*?)\s*$", answer, re.M) for name in ("Call-ID", "From", "To")]
+            call_id, theirs, ours = (found[1] if found else "" for found in of)
+            tag, own = (whose.rpartition("tag=")[2] for whose in (theirs, ours))
+            if re.fullmatch(r"\d+p\d+", own):  # else it answered us, who put it on hold
+                return quote(f"{call_id};to-tag={tag};from-tag={own}", safe="")
+        raise AssertionError("it has answered nobody")
 
 
 class Registrar(Sipp):

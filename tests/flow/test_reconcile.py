@@ -164,7 +164,7 @@ def book(database: Database, path: Path, *, without: int = 0, longer_s: float = 
             number = call.caller_number
             caller = f"0{number[3:]}" if number.startswith("+86") else "anonymous"
             lines.append(f"{start:%Y-%m-%d %H:%M:%S},{caller},4008,{seconds:.0f}")
-    path.write_text("\n".join(lines[:1] + lines[1 + without :]) + f"\n{more}", encoding="utf-8")
+    path.write_text("\n".join(lines[: len(lines) - without]) + f"\n{more}", encoding="utf-8")
     return path
 
 

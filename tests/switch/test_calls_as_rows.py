@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import wave
 from collections.abc import Callable, Coroutine, Iterator
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -261,6 +262,24 @@ def test_a_caller_whose_time_in_the_queue_is_over(switch, cti_, people):
     assert cti_.agent("1001").status == "available"
     assert cti_.segments(call)[1:] == [("queue", "after-sales", None, "timeout"), ("arrival", None, None, "")]
     assert call.wait_ms == pytest.approx(3_000, abs=1500)
+
+
+def test_callers_who_would_rather_be_called_back_leave_by_key(switch, cti_, people):
+    spoken = switch.home / "sounds/zh/cc/call-back-number.wav"
+    spoken.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(spoken), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    people.enter_context(switch.caller(number="13800138000", keys="*"))
+    knows = cti_.call()
+    people.enter_context(switch.caller(number="anonymous", name="", keys="*13900139000#"))
+    unknown = cti_.call(nth=1)
+    assert [(call.outcome, call.call_back) for call in (knows, unknown)] == [
+        ("call_back", "+8613800138000"),
+        ("call_back", "+8613900139000"),
+    ]
+    for call in (knows, unknown):
+        assert cti_.segments(call)[-2:] == [("queue", "inquiry", None, "key"), ("arrival", None, None, "")]
 
 
 def test_a_customer_who_is_sent_on_to_a_colleague(switch, cti_, people):

@@ -76,7 +76,7 @@ def test_a_prompt_without_sound_is_missing(settings):
     for language in ("zh", "en"):
         folder = settings.switch_home / "data/sounds" / language / "cc"
         folder.mkdir(parents=True)
-        for name in ("greeting", "all-busy"):
+        for name in ("greeting", "all-busy", "call-back-offer", "call-back-number", "call-back"):
             (folder / f"{name}.wav").write_bytes(b"RIFF" + bytes(1000))
     (settings.switch_home / "data/sounds/en/digits").mkdir()
     assert finding(settings, "prompts").ok

@@ -151,6 +151,13 @@ def test_a_queue_is_rung_and_left_as_its_row_says(settings, centre):
     queue = section(file(settings, "queues.conf"), "repair")
     assert (queue["timeout"], queue["retry"], queue["ringinuse"]) == ("12", "1", "no")
     assert "Queue(repair,,,,300)" in file(settings, "extensions.conf")
+    assert queue["context"] == "leave-repair"
+    assert "[leave-repair]\nexten => *,1," in file(settings, "extensions.conf")
+    with centre.write() as db:
+        db.get_one(Queue, "repair").exit_key = ""
+    render(settings, centre)
+    assert "context" not in section(file(settings, "queues.conf"), "repair")
+    assert "[leave-repair]" not in file(settings, "extensions.conf")
 
 
 def test_the_product_may_write_to_calls_and_agents_only(settings, centre):

@@ -205,6 +205,23 @@ def test_a_transfer_is_told_of_the_call_it_was_made_in():
     assert fact_of("BlindTransfer", **blind | {"Result": "Fail"}) is None
 
 
+def test_two_talks_that_are_connected_are_a_transfer_of_the_customers_call_whichever_side_asked():
+    """As Asterisk 22 tells it: the first is the side that sent REFER, be it the customer's or the colleague's."""
+    customer = {"Linkedid": "tel-1795331999.0", "Uniqueid": "tel-1795331999.9"}
+    colleague = {"Linkedid": "tel-1795331999.12", "Uniqueid": "tel-1795331999.12"}
+    parties = ({"Channel": "PJSIP/trunk-00000000", "CallerIDNum": "13800138000"}, {"Channel": "PJSIP/1001-00000003"})
+    transferred = Transferred(
+        **KNOWN, call_id=customer["Linkedid"], leg_id=customer["Uniqueid"], kind="attended", to="1001"
+    )
+    sides = ((customer, parties[0]), (colleague, parties[1]))
+    for (orig, transferee), (second, target) in (sides, sides[::-1]):
+        headers = {f"OrigTransferer{name}": value for name, value in orig.items()}
+        headers |= {f"SecondTransferer{name}": value for name, value in second.items()}
+        headers |= {f"Transferee{name}": value for name, value in transferee.items()}
+        headers |= {f"TransferTarget{name}": value for name, value in target.items()}
+        assert fact_of("AttendedTransfer", Result="Success", **headers) == transferred
+
+
 def test_a_pause_of_an_agent():
     told = {"Queue": "repair", "Interface": "PJSIP/1001", "Paused": "1", "PausedReason": "午休"}
     paused = MemberPaused(**KNOWN, agent="1001", queue="repair", paused=True, reason="午休")
