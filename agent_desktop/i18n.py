@@ -21,6 +21,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from callcenter.texts import Said
 from callcenter.texts import marked as marked
 
 LOCALE = Path(__file__).parent / "locale"
@@ -55,6 +56,13 @@ def translate(language: str, text: str, /, **values: object) -> str:
     """The text in this language; ``%(name)s`` in it becomes the value of that name."""
     found = translations(language).gettext(text)
     return found % values if values else found
+
+
+def read(language: str, text: object) -> object:
+    """What was said, and all that is said in it, in this language; anything else as it is."""
+    if not isinstance(text, Said):
+        return text
+    return translate(language, text.wording, **{name: read(language, value) for name, value in text.values.items()})
 
 
 def language_tag(language: str) -> str:

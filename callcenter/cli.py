@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+import typer
+from rich.markup import escape
+from typer.core import TyperGroup
+
 from callcenter.commands import flows, parts, reports, rows, trying, users
-from callcenter.commands.console import app, err
+from callcenter.commands.console import app, err, localised, read
 from callcenter.errors import BadInput, CallCenterError
 
 __all__ = ["app", "flows", "main", "parts", "reports", "rows", "trying", "users"]
@@ -15,9 +19,11 @@ __all__ = ["app", "flows", "main", "parts", "reports", "rows", "trying", "users"
 def main() -> None:
     """Run a command; a fault is one sentence on standard error."""
     try:
-        app()
+        command = typer.main.get_command(app)
+        assert isinstance(command, TyperGroup)
+        localised(command)(prog_name="callcenter")
     except CallCenterError as fault:
-        err.print(f"[red]{fault.word}[/red]: {fault}", soft_wrap=True)
+        err.print(f"[red]{fault.word}[/red]: {escape(read(fault.said))}", soft_wrap=True)
         sys.exit(2 if isinstance(fault, BadInput) else 1)
     except OSError as fault:
         if fault.errno is None:

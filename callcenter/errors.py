@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 
+from callcenter.texts import Said, said
+
 
 class CallCenterError(Exception):
     """Something went wrong in the call centre."""
@@ -34,8 +36,15 @@ class CallCenterError(Exception):
     def detail(self) -> str:
         return self.wording % self.values if self.values else self.wording
 
+    @property
+    def said(self) -> Said:
+        """The sentence, and the detail behind it in brackets."""
+        if not self.wording:
+            return said(self.sentence)
+        return said("%(sentence)s (%(detail)s)", sentence=said(self.sentence), detail=said(self.wording, **self.values))
+
     def __str__(self) -> str:
-        return f"{self.sentence} ({self.detail})" if self.detail else self.sentence
+        return str(self.said)
 
 
 class BadSettings(CallCenterError):

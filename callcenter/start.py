@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -58,19 +59,23 @@ def logins_table(database: Database, logins: dict[str, str]) -> Table:
     return table
 
 
-def greeting(settings: Settings, database: Database, logins: dict[str, str]) -> RenderableType:
-    """What a person reads when everything runs: where, who, and the first call."""
+def greeting(settings: Settings, database: Database, logins: dict[str, str], _: Callable[..., str]) -> RenderableType:
+    """What a person reads when everything runs: where, who, and the first call. ``_`` says it in his language."""
     desktop = settings.desktop
     host = "127.0.0.1" if desktop.host in ("0.0.0.0", "::") else desktop.host
-    lines: list[RenderableType] = [Text(f"\nThe centre runs: http://{host}:{desktop.port}/\n", style="bold")]
+    lines: list[RenderableType] = [
+        Text("\n" + _("The centre runs: %(address)s", address=f"http://{host}:{desktop.port}/") + "\n", style="bold")
+    ]
     if logins:
-        lines += [Text("Log-ins, shown this once:"), Padding(logins_table(database, logins), (0, 0, 0, 2))]
+        lines += [Text(_("Log-ins, shown this once:")), Padding(logins_table(database, logins), (0, 0, 0, 2))]
     if logins_file(settings).is_file():
-        lines.append(Text(f"Log-ins are kept in {logins_file(settings)}; delete it once passwords are changed."))
+        lines.append(
+            Text(_("Log-ins are kept in %(file)s; delete it once passwords are changed.", file=logins_file(settings)))
+        )
     lines += [
-        Text("\nFirst call: log in as wangfang, press Ready, then in a second terminal"),
+        Text("\n" + _("First call: log in as wangfang, press Ready, then in a second terminal")),
         Text(f"  {_command(settings)} call 4008 --from 13800138000 --keys 3\n"),
-        Text("Ctrl-C stops everything. Log: " + str(settings.home / "log" / "callcenter.log"), style="dim"),
+        Text(_("Ctrl-C stops everything. Log: %(file)s", file=settings.home / "log" / "callcenter.log"), style="dim"),
     ]
     return Group(*lines)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callcenter.errors import CallCenterError
+from callcenter.texts import marked, said
 from config import home
 from config.process import Process, SwitchSilent
 from config.settings import Settings
@@ -63,35 +64,51 @@ def _safely(check: Callable[[Settings], Iterator[Finding]], settings: Settings) 
     try:
         yield from check(settings)
     except (CallCenterError, OSError) as fault:
-        name = check.__name__.strip("_").replace("_", " ")
-        yield Finding(name, False, str(fault), "see docs/operate.md")
+        sentence = fault.said if isinstance(fault, CallCenterError) else str(fault)
+        yield Finding(check.__name__.strip("_").replace("_", " "), False, sentence, said("see docs/operate.md"))
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
     if not settings.home.is_dir():
-        yield Finding("home", False, f"{settings.home} is not there", "start the centre once: make run")
+        yield Finding(
+            marked("home"),
+            False,
+            said("%(home)s is not there", home=settings.home),
+            said("start the centre once: make run"),
+        )
         return
     writable = os.access(settings.home, os.W_OK | os.X_OK)
     yield Finding(
-        "home",
+        marked("home"),
         writable,
-        f"{settings.home} can{'' if writable else 'not'} be written",
-        "give it to the user the centre runs as, or set CALLCENTER_HOME",
+        said("%(home)s can be written", home=settings.home)
+        if writable
+        else said("%(home)s cannot be written", home=settings.home),
+        said("give it to the user the centre runs as, or set CALLCENTER_HOME"),
     )
     owner = home.runs_as(settings)
     shut = home.closed(settings.home, *owner) if owner is not None else None
     if shut is not None:
-        yield Finding("home", False, f"the user Asterisk runs as may not enter {shut}", f"chmod o+x {shut}")
+        yield Finding(
+            marked("home"),
+            False,
+            said("the user Asterisk runs as may not enter %(shut)s", shut=shut),
+            f"chmod o+x {shut}",
+        )
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
     place = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
     free = shutil.disk_usage(place).free
     yield Finding(
-        "disk",
+        marked("disk"),
         free >= FREE_ENOUGH,
-        f"{free / 1e9:.1f} GB free, room for {free // _BYTES_PER_HOUR} hours of recordings",
-        "make room, or shorten recording.keep_days",
+        said(
+            "%(free)s GB free, room for %(hours)s hours of recordings",
+            free=f"{free / 1e9:.1f}",
+            hours=free // _BYTES_PER_HOUR,
+        ),
+        said("make room, or shorten recording.keep_days"),
     )
 
 
@@ -100,10 +117,11 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     newest = time_of_newest(settings)
     behind_s = newest - time.time()
     if behind_s > 5:
-        sentence = f"the clock is {behind_s:.0f} s behind what was written last"
+        sentence: str = said("the clock is %(behind_s)s s behind what was written last", behind_s=round(behind_s))
     else:
         sentence = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    yield Finding("clock", behind_s <= 5, sentence, "set the clock, and let NTP keep it: timedatectl set-ntp true")
+    fix = said("set the clock, and let NTP keep it: %(command)s", command="timedatectl set-ntp true")
+    yield Finding(marked("clock"), behind_s <= 5, sentence, fix)
 
 
 def time_of_newest(settings: Settings) -> float:
@@ -116,24 +134,24 @@ def _installed(settings: Settings) -> Iterator[Finding]:
     try:
         found = find(settings)
     except CallCenterError as fault:
-        yield Finding("Asterisk", False, str(fault), "fetch it: make setup")
+        yield Finding(marked("Asterisk"), False, fault.said, said("fetch it: make setup"))
         return
-    yield Finding("Asterisk", True, f"{found.name}: {found.argv[-1]}")
+    yield Finding(marked("Asterisk"), True, f"{found.name}: {found.argv[-1]}")
 
 
 def _control_path(settings: Settings) -> Iterator[Finding]:
     path = os.fsencode(control_folder(settings) / "asterisk.ctl")
     yield Finding(
-        "control socket",
+        marked("control socket"),
         len(path) <= _SOCKET_PATH,
-        f"its path has {len(path)} of {_SOCKET_PATH} bytes",
-        "set CALLCENTER_HOME to a shorter path",
+        said("its path has %(bytes)s of %(most)s bytes", bytes=len(path), most=_SOCKET_PATH),
+        said("set CALLCENTER_HOME to a shorter path"),
     )
 
 
 def _prompts(settings: Settings) -> Iterator[Finding]:
     """As the switch looks for them: in its data folder, through the links there."""
-    fix = "make them: callcenter run does it at each start; if espeak-ng is missing: apt-get install espeak-ng"
+    fix = said("make them: callcenter run does it at each start; if espeak-ng is missing: apt-get install espeak-ng")
     sounds = settings.switch_home / "data/sounds"
     spoken = {
         language: [file for file in sounds.glob(f"{language}/cc/*.wav") if file.stat().st_size > 44]
@@ -146,15 +164,17 @@ def _prompts(settings: Settings) -> Iterator[Finding]:
         if name not in {file.stem for file in files}
     ]
     if not (sounds / "en/digits").is_dir():
-        missing.append("Asterisk's own English digits")
-    counts = " and ".join(f"{len(files)} in {language}" for language, files in spoken.items())
-    yield Finding("prompts", not missing, f"missing: {', '.join(missing)}" if missing else f"{counts}", fix)
+        missing.append("en/digits")
+    counts = ", ".join(f"{language} {len(files)}" for language, files in spoken.items())
+    sentence = said("missing: %(names)s", names=", ".join(missing)) if missing else counts
+    yield Finding(marked("prompts"), not missing, sentence, fix)
 
 
 def _recordings(settings: Settings) -> Iterator[Finding]:
     folder = settings.recordings
     if not folder.is_dir():
-        yield Finding("recordings", False, f"{folder} is not there", "start the centre once: make run")
+        missing = said("%(home)s is not there", home=folder)
+        yield Finding(marked("recordings"), False, missing, said("start the centre once: make run"))
         return
     owner = home.runs_as(settings)
     state = folder.stat()
@@ -166,8 +186,12 @@ def _recordings(settings: Settings) -> Iterator[Finding]:
             state.st_mode >> 6 if state.st_uid == uid else state.st_mode >> 3 if state.st_gid == gid else state.st_mode
         )
         writable = bits & 3 == 3 and home.closed(folder, *owner) is None
-    said = "can" if writable else "cannot"
-    yield Finding("recordings", writable, f"the switch {said} write {folder}", "start the centre again: it mends this")
+    sentence = (
+        said("the switch can write %(folder)s", folder=folder)
+        if writable
+        else said("the switch cannot write %(folder)s", folder=folder)
+    )
+    yield Finding(marked("recordings"), writable, sentence, said("start the centre again: it mends this"))
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -175,17 +199,23 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     if not files:
         return
     bare = [file.name for file in files if file.stat().st_mode & 0o077]
-    sentence = f"others can read {', '.join(bare)}" if bare else f"{len(files)}, for their owner only"
-    yield Finding("secrets", not bare, sentence, f"chmod 600 {settings.home / 'secrets'}/*")
+    sentence = (
+        said("others can read %(files)s", files=", ".join(bare))
+        if bare
+        else said("%(count)s, for their owner only", count=len(files))
+    )
+    yield Finding(marked("secrets"), not bare, sentence, f"chmod 600 {settings.home / 'secrets'}/*")
 
 
 def _running(settings: Settings) -> Iterator[Finding]:
     if not settings.switch.managed:
-        yield Finding("switch", True, "runs elsewhere (switch.managed = false); its AMI is looked at below")
+        yield Finding(
+            marked("switch"), True, said("runs elsewhere (switch.managed = false); its AMI is looked at below")
+        )
         return
     pid = Process(settings).pid
-    sentence = "the switch is not running" if pid is None else f"runs, pid {pid}"
-    yield Finding("switch", pid is not None, sentence, "start it: callcenter run")
+    sentence = said("the switch is not running") if pid is None else said("runs, pid %(pid)s", pid=pid)
+    yield Finding(marked("switch"), pid is not None, sentence, said("start it: callcenter run"))
 
 
 def _modules(settings: Settings) -> Iterator[Finding]:
@@ -197,15 +227,23 @@ def _modules(settings: Settings) -> Iterator[Finding]:
     try:
         listed = Process(settings).cli("module show")
     except SwitchSilent as fault:
-        yield Finding("modules", False, str(fault), "restart the centre; if it persists see var/switch/log")
+        yield Finding(
+            marked("modules"), False, fault.said, said("restart the centre; if it persists see var/switch/log")
+        )
         return
     runs = set(re.findall(r"^(\w+)\.so\s.*\sRunning\s", listed, re.MULTILINE))
     missing = sorted(told - runs)
     codecs = sorted(
         name.removeprefix("codec_").removesuffix("_open_source") for name in runs if name.startswith("codec_")
     )
-    sentence = f"not running: {', '.join(missing)}" if missing else f"{len(told)} run; codecs: {', '.join(codecs)}"
-    yield Finding("modules", not missing, sentence, "fetch Asterisk again: rm -r var/asterisk, then make setup")
+    sentence = (
+        said("not running: %(names)s", names=", ".join(missing))
+        if missing
+        else said("%(count)s run; codecs: %(codecs)s", count=len(told), codecs=", ".join(codecs))
+    )
+    yield Finding(
+        marked("modules"), not missing, sentence, said("fetch Asterisk again: rm -r var/asterisk, then make setup")
+    )
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -229,9 +267,15 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         if pid is not None and (pid == switch_pid or _is_ours(pid)):
             ours += 1
         else:
-            busy.append(f"{host}:{port} ({key}) by {_name(pid)}")
-    sentence = f"taken: {'; '.join(busy)}" if busy else f"{ours} ours, {len(wanted) - ours} free"
-    yield Finding("ports", not busy, sentence, "stop what holds it, or choose another port in callcenter.toml")
+            busy.append(f"{host}:{port} ({key}: {_name(pid)})")
+    sentence = (
+        said("taken: %(ports)s", ports="; ".join(busy))
+        if busy
+        else said("%(ours)s ours, %(free)s free", ours=ours, free=len(wanted) - ours)
+    )
+    yield Finding(
+        marked("ports"), not busy, sentence, said("stop what holds it, or choose another port in callcenter.toml")
+    )
 
 
 def _is_free(kind: socket.SocketKind, host: str, port: int) -> bool:
@@ -274,23 +318,27 @@ def _is_ours(pid: int) -> bool:
 
 
 def _name(pid: int | None) -> str:
-    return "another user's process" if pid is None else f"{Path((_command(pid) or ['?'])[0]).name}, pid {pid}"
+    return "?" if pid is None else f"{Path((_command(pid) or ['?'])[0]).name}, pid {pid}"
 
 
 def _ice(settings: Settings) -> Iterator[Finding]:
     """Asterisk offers browsers nothing on 127.x, and browsers nothing on the loopback interface."""
     if settings.switch.ice_host:
-        yield Finding("browser sound", True, f"browsers are told {settings.switch.ice_host} (switch.ice_host)")
+        told = said("browsers are told %(host)s (switch.ice_host)", host=settings.switch.ice_host)
+        yield Finding(marked("browser sound"), True, told)
         return
     found = outside_loopback()
     sentence = (
-        f"browsers can use {' or '.join(found)}" if found else "this machine has no address but its loopback ones"
+        said("browsers can use %(addresses)s", addresses=", ".join(found))
+        if found
+        else said("this machine has no address but its loopback ones")
     )
-    fix = (
-        "bring a network up, or make one: ip link add centre type veth peer name browsers;"
-        " ip address add 10.99.0.1/24 dev centre; ip link set centre up; ip link set browsers up"
+    fix = said(
+        "bring a network up, or make one: %(commands)s",
+        commands="ip link add centre type veth peer name browsers;"
+        " ip address add 10.99.0.1/24 dev centre; ip link set centre up; ip link set browsers up",
     )
-    yield Finding("browser sound", bool(found), sentence, fix)
+    yield Finding(marked("browser sound"), bool(found), sentence, fix)
 
 
 def outside_loopback() -> list[str]:

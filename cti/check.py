@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from callcenter.errors import CallCenterError
+from callcenter.texts import said
 from config.check import Finding
 from config.settings import Settings
 from cti import telephone, trial
@@ -20,31 +21,36 @@ def checks(settings: Settings) -> Iterator[Finding]:
         host, _ = telephone.place(settings.switch)
         target = trial.listening(settings, host)
     except CallCenterError as fault:
-        yield Finding("SIP", False, str(fault), "start the centre: callcenter run")
+        yield Finding("SIP", False, fault.said, said("start the centre: callcenter run"))
     else:
-        yield Finding("SIP", True, f"{target} answers {host}; try a call: callcenter call 4008")
+        heard = said("%(switch)s answers %(host)s; try a call: callcenter call 4008", switch=target, host=host)
+        yield Finding("SIP", True, heard)
 
 
 async def _ami(settings: Settings) -> Finding:
     switch = settings.switch
     door = Door(switch, settings.ami_secret, ())
     logging.disable(logging.WARNING)  # what the door would log is the finding
-    where = f"{switch.ami_user} at {switch.host}:{switch.ami_port}"
+    where = f"{switch.ami_user}@{switch.host}:{switch.ami_port}"
     try:
         if not await door.connect():
-            mend = "start the centre: callcenter run"
+            mend = said("start the centre: callcenter run")
             if isinstance(door.fault, LoginRefused):
-                mend = (
+                mend = said(
                     "restart the centre, which writes manager.conf anew, or set switch.ami_secret to the switch's own"
                 )
-            return Finding("AMI", False, str(door.fault), mend)
+            return Finding("AMI", False, door.fault.said if door.fault else "", mend)
         queues = await door.ask_list("QueueSummary")
         names = sum(1 for queue in queues if queue.get("Event") == "QueueSummary")
-        since = f"{door.booted_at:%Y-%m-%d %H:%M:%S} UTC" if door.booted_at else "an unknown time"
-        return Finding("AMI", True, f"{where}: in; up since {since}, {names} queues")
+        since = f"{door.booted_at:%Y-%m-%d %H:%M:%S} UTC" if door.booted_at else "?"
+        up = said("%(where)s: in; up since %(since)s, %(names)s queues", where=where, since=since, names=names)
+        return Finding("AMI", True, up)
     except CallCenterError as fault:
         return Finding(
-            "AMI", False, str(fault), "give our user read = system,call,agent,user and write = agent,reporting"
+            "AMI",
+            False,
+            fault.said,
+            said("give our user read = system,call,agent,user and write = agent,reporting"),
         )
     finally:
         await door.close()

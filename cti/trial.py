@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from callcenter.errors import BadInput, CallCenterError
+from callcenter.texts import marked, said
 from config.settings import Settings
 from cti.ami import SwitchRefused, SwitchUnreachable
 from cti.telephone import QUIET_MS, Telephone
@@ -28,21 +29,21 @@ _DIGIT_GAP_S = 0.1
 _GLANCE_S = 0.2
 
 _CAUSES = {  # ITU-T Q.850, as the switch says it at the end of a call
-    0: "no reason given",
-    1: "no such number",
-    16: "normal clearing",
-    17: "busy",
-    18: "no answer from the switch",
-    19: "nobody answered",
-    21: "refused",
-    26: "answered elsewhere",
-    27: "out of order",
-    31: "normal, unspecified",
-    34: "no line free",
-    38: "the network is out of order",
-    58: "no codec in common",
-    102: "timed out",
-    127: "failed",
+    0: marked("no reason given"),
+    1: marked("no such number"),
+    16: marked("normal clearing"),
+    17: marked("busy"),
+    18: marked("no answer from the switch"),
+    19: marked("nobody answered"),
+    21: marked("refused"),
+    26: marked("answered elsewhere"),
+    27: marked("out of order"),
+    31: marked("normal, unspecified"),
+    34: marked("no line free"),
+    38: marked("the network is out of order"),
+    58: marked("no codec in common"),
+    102: marked("timed out"),
+    127: marked("failed"),
 }
 
 
@@ -170,7 +171,15 @@ class _Call:
         self._dialled_at = self._loop.time()
         listening = asyncio.create_task(self._listen())
         try:
-            self._step("dialled", f"{did} dialled from {caller or 'no number'}, at {self._telephone.host}")
+            self._step(
+                "dialled",
+                said(
+                    "%(did)s dialled from %(caller)s, at %(host)s",
+                    did=did,
+                    caller=caller or said("no number"),
+                    host=self._telephone.host,
+                ),
+            )
             await self._telephone.door.ask(
                 "Originate",
                 Channel=channel,
@@ -204,17 +213,17 @@ class _Call:
         self._channel = message.get("Channel", self._channel)
         match message["Event"]:
             case "Newstate" if message["ChannelStateDesc"] == "Ringing" and outcome.rang_after_s is None:
-                outcome.rang_after_s = self._step("ringing", "it rings")
+                outcome.rang_after_s = self._step("ringing", said("it rings"))
             case "Newstate" if message["ChannelStateDesc"] == "Up" and not outcome.answered:
                 outcome.answered = True
                 self._answered_at = self._loop.time()
-                outcome.answered_after_s = self._step("answered", "answered")
+                outcome.answered_after_s = self._step("answered", said("answered"))
                 self._answered.set()
             case "ChannelTalkingStart" | "ChannelTalkingStop" as event:
                 self._loud = event == "ChannelTalkingStart"
                 self._weigh()
             case "UserEvent" if message["UserEvent"] == "Spoken":
-                self._step("spoke", "said")
+                self._step("spoke", said("said"))
                 self._spoken.set()
             case "Hangup":
                 self._end(message)
@@ -239,7 +248,7 @@ class _Call:
             self._sounds += 1
             if self.outcome.sound_after_s is None:
                 self.outcome.sound_after_s = round(self._loop.time() - self._answered_at, 3)
-                self._step("sound", "sound is heard")
+                self._step("sound", said("sound is heard"))
         self._changed.set()
 
     def _end(self, message: Message) -> None:
@@ -249,10 +258,11 @@ class _Call:
         outcome.cause_text = _CAUSES.get(outcome.cause, str(message.get("Cause-txt", "")))
         if outcome.answered:
             outcome.talked_s = round(self._loop.time() - self._answered_at, 3)
-        who = {"caller": "the caller hung up", "switch": "the switch hung up"}[outcome.ended_by]
+        who = {"caller": said("the caller hung up"), "switch": said("the switch hung up")}[outcome.ended_by]
         if not outcome.answered:
-            who = "not answered"
-        self._step("ended", f"{who}: {outcome.cause_text} ({outcome.cause})")
+            who = said("not answered")
+        why = said(outcome.cause_text)
+        self._step("ended", said("%(who)s: %(why)s (%(cause)s)", who=who, why=why, cause=outcome.cause))
         self._ended.set()
 
     def _step(self, what: str, text: str) -> float:
@@ -279,28 +289,28 @@ class _Call:
         """Wait for the turn's time: the end of a prompt that began since the turn before. What it was."""
         if turn.at_s is not None:
             await asyncio.sleep(max(0.0, self._answered_at + turn.at_s - self._loop.time()))
-            return f"{turn.at_s:g} s after the answer"
+            return said("%(at_s)s s after the answer", at_s=f"{turn.at_s:g}")
         began = self._loop.time()
         while True:
             since_s = self._loop.time() - began
             if self._sounds > sounds and not self._sounding:
-                return "after the prompt"
+                return said("after the prompt")
             if self._sounds == sounds and not self._sounding and since_s >= _SILENT_LINE_S:
-                return "though nothing was heard"
+                return said("though nothing was heard")
             if since_s >= PATIENCE_S:
-                return "though no pause was heard"
+                return said("though no pause was heard")
             most = PATIENCE_S if self._sounding else _SILENT_LINE_S
             self._changed.clear()
             await self._first(self._changed.wait(), timeout_s=max(0.01, most - since_s))
 
     async def _press(self, keys: str, waited_for: str) -> None:
-        self._step("key", f"{keys} pressed, {waited_for}")
+        self._step("key", said("%(keys)s pressed, %(when)s", keys=keys, when=waited_for))
         for digit in keys:
             await self._telephone.door.ask("PlayDTMF", Channel=self._channel, Digit=digit, Duration=_DIGIT_MS)
             await asyncio.sleep(_DIGIT_MS / 1000 + _DIGIT_GAP_S)
 
     async def _speak(self, file: Path, waited_for: str) -> None:
-        self._step("speaks", f"says {file.name}, {waited_for}")
+        self._step("speaks", said("says %(file)s, %(when)s", file=file.name, when=waited_for))
         self._spoken.clear()
         await self._telephone.door.ask("Redirect", Channel=self._channel, Context="caller", Exten="speak", Priority=1)
         await self._spoken.wait()

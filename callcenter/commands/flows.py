@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callcenter.commands.console import Json, app, database_of, out, start
+from callcenter.commands.console import Json, _, app, database_of, language, out, start
 
 flows = typer.Typer(help="The IVR flows that callers walk.", no_args_is_help=True)
 app.add_typer(flows, name="flow")
@@ -31,7 +31,7 @@ def flow_check(as_json: Json = False) -> None:
     else:
         for name, step, what in found:
             out.print(f"[red]✗[/red] {name} {step}: {what}" if name else f"[red]✗[/red] {what}")
-        out.print(f"{len(good)} flows, {len(found)} findings")
+        out.print(_("%(flows)s flows, %(found)s findings", flows=len(good), found=len(found)))
     raise typer.Exit(1 if found else 0)
 
 
@@ -45,17 +45,17 @@ def flow_test(name: Annotated[str, typer.Argument(help="The flow, such as servic
     found = checking.stories(walked)
     for finding in found:
         out.print(f"[red]✗[/red] {finding.what}")
-    out.print(f"{len(walked.stories)} stories, {len(found)} end elsewhere")
+    out.print(_("%(stories)s stories, %(found)s end elsewhere", stories=len(walked.stories), found=len(found)))
     raise typer.Exit(1 if found else 0)
 
 
 @flows.command("draw")
 def flow_draw(
     name: Annotated[str, typer.Argument(help="The flow, such as service.")],
-    language: Annotated[str, typer.Option(help="zh or en.")] = "en",
+    spoken: Annotated[str, typer.Option("--language", help="zh or en; the terminal's if not said.")] = "",
 ) -> None:
     """Draw a flow as a Mermaid diagram."""
     from ivr import check as checking
     from ivr import flow
 
-    out.print(checking.draw(flow.named(start(), name), language), markup=False, soft_wrap=True)
+    out.print(checking.draw(flow.named(start(), name), spoken or language()), markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callcenter.commands.console import app, database_of, out, start
+from callcenter.commands.console import _, app, database_of, out, start
 from callcenter.database import now
 
 
@@ -23,7 +23,7 @@ def run(
 
     settings = start()
     with runner.only_one(settings.home):
-        with out.status("getting ready …") if out.is_terminal else contextlib.nullcontext():
+        with out.status(_("getting ready …")) if out.is_terminal else contextlib.nullcontext():
             database = database_of(settings)
             logins = prepare(settings, database, demo=demo)
         bus = runner.open_bus(settings)
@@ -41,11 +41,11 @@ def run(
             return house
 
         try:
-            runner.live(build, lambda _house: out.print(greeting(settings, database, logins), soft_wrap=True))
+            runner.live(build, lambda _house: out.print(greeting(settings, database, logins, _), soft_wrap=True))
         finally:
             bus.close()
             database.close()
-        out.print("Stopped.")
+        out.print(_("Stopped."))
 
 
 def _part(name: str) -> None:

@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from callcenter.commands.console import Json, app, database_of, out, start
+from callcenter.commands.console import Json, _, app, database_of, out, start
+from callcenter.commands.console import language as terminal
 from callcenter.database import now
 from callcenter.errors import BadInput
 
@@ -23,7 +24,7 @@ def report(
     last: Annotated[str, typer.Option("--to", help="The last day; the first if not said.")] = "",
     by: Annotated[str, typer.Option(help="quarter, half_hour, hour, day, week, month, queue or agent.")] = "day",
     queue: Annotated[str, typer.Option(help="Only this queue.")] = "",
-    language: Annotated[str, typer.Option(help="zh or en.")] = "en",
+    language: Annotated[str, typer.Option(help="zh or en; the terminal's if not said.")] = "",
     as_json: Json = False,
 ) -> None:
     """Print the figures of a period, line by line; with --json each with its formula, thresholds and version."""
@@ -34,6 +35,7 @@ def report(
 
     settings = start()
     zone = settings.centre.zone
+    language = language or terminal()
     if language not in LANGUAGES:
         raise BadInput(
             "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
@@ -64,7 +66,7 @@ def replay(
         str, typer.Argument(metavar="CALL", help="A call's id, a ticket's number, or a caller's number.")
     ],
     every: Annotated[bool, typer.Option("--all", help="With what only interests who looks for a fault.")] = False,
-    language: Annotated[str, typer.Option(help="zh or en.")] = "en",
+    language: Annotated[str, typer.Option(help="zh or en; the terminal's if not said.")] = "",
     as_json: Json = False,
 ) -> None:
     """Tell a call step by step: menu, queue, who was asked and why, states, hold, recording, end."""
@@ -73,6 +75,7 @@ def replay(
     from reports.material import find, load
     from reports.replay import compose
 
+    language = language or terminal()
     if language not in LANGUAGES:
         raise BadInput(
             "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
@@ -117,10 +120,16 @@ def reconcile(
         out.print_json(json.dumps(asdict(account)))
     else:
         for one in account.differences:
-            sides = f"ours {one.ours or '-'}, theirs {one.theirs or '-'}"
+            sides = _("ours %(ours)s, theirs %(theirs)s", ours=one.ours or "-", theirs=one.theirs or "-")
             out.print(f"{one.call_id or '-'}  {one.what}: {sides} ({one.cause})", markup=False, soft_wrap=True)
         out.print(
-            f"{local}: {account.calls} calls, {account.waits} waits, {account.recordings} recordings; "
-            f"{len(account.differences)} differences"
+            _(
+                "%(day)s: %(calls)s calls, %(waits)s waits, %(recordings)s recordings; %(differences)s differences",
+                day=local,
+                calls=account.calls,
+                waits=account.waits,
+                recordings=account.recordings,
+                differences=len(account.differences),
+            )
         )
     raise typer.Exit(1 if account.differences else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callcenter.commands.console import app, database_of, out, start
+from callcenter.commands.console import _, app, database_of, out, start
 from callcenter.database import Database, now
 
 
@@ -11,7 +11,7 @@ def migrate() -> None:
     """Bring the database to the newest version."""
     settings = start()
     Database(settings.database_url).migrate()
-    out.print("The database is up to date.")
+    out.print(_("The database is up to date."))
 
 
 @app.command()
@@ -45,8 +45,10 @@ def asterisk_config() -> None:
 
     settings = start()
     render(settings, database_of(settings))
-    out.print(f"written to {settings.switch_home / 'etc'}")
+    out.print(_("written to %(folder)s", folder=settings.switch_home / "etc"))
     process = Process(settings)
     if process.pid is not None:
         process.reload()
-        out.print(f"taken over by the switch that runs, pid {process.pid}; ports and modules at its next start")
+        out.print(
+            _("taken over by the switch that runs, pid %(pid)s; ports and modules at its next start", pid=process.pid)
+        )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from callcenter.commands.console import Json, app, out, start
+from callcenter.commands.console import Json, _, app, out, read, start
 
 
 @app.command()
@@ -33,7 +34,7 @@ def call(
 
     def report(step: trial.Step) -> None:
         if not as_json:
-            out.print(f"[dim]{step.at_s:7.2f} s[/dim]  {step.text}")
+            out.print(f"[dim]{step.at_s:7.2f} s[/dim]  {read(step.text)}")
 
     outcome = asyncio.run(
         trial.place(
@@ -59,6 +60,7 @@ def check(as_json: Json = False) -> None:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in found:
             mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
-            table.add_row(mark, finding.name, finding.sentence + ("" if finding.ok else f"\n→ {finding.fix}"))
+            mend = "" if finding.ok else f"\n→ {read(finding.fix)}"
+            table.add_row(mark, _(finding.name), escape(read(finding.sentence) + mend))
         out.print(table)
     raise typer.Exit(0 if all(finding.ok for finding in found) else 1)

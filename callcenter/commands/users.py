@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from callcenter.commands.console import Json, app, database_of, out, start
+from callcenter.commands.console import Json, _, app, database_of, out, start
 from callcenter.database import now
 from callcenter.errors import BadInput
 
@@ -31,7 +31,7 @@ def user_list(as_json: Json = False) -> None:
     if as_json:
         out.print_json(json.dumps(found))
         return
-    table = Table("login", "name", "role", "extension", "active", box=None)
+    table = Table(_("login"), _("name"), _("role"), _("extension"), _("active"), box=None)
     for row in found:
         table.add_row(*(str(value or "") for value in row.values()))
     out.print(table)
@@ -56,7 +56,7 @@ def user_add(
         people.create_user(db, login, name, role, password, now(), language=language, extension=extension or None)
     out.print(f"{login} {password}")
     if extension:
-        out.print("The switch knows the extension within ten seconds.")
+        out.print(_("The switch knows the extension within ten seconds."))
 
 
 @users.command("password")
@@ -83,5 +83,6 @@ def user_phone(extension: str) -> None:
     with database_of(settings).read() as db:
         if db.scalar(select(User.id).where(User.extension == extension)) is None:
             raise NotFound("extension %(extension)s", extension=extension)
-    out.print(f"server {settings.switch.sip_bind}:{settings.switch.sip_port}")
-    out.print(f"user {extension}\npassword {sip_password(settings, extension)}")
+    out.print(_("server %(address)s", address=f"{settings.switch.sip_bind}:{settings.switch.sip_port}"))
+    out.print(_("user %(user)s", user=extension))
+    out.print(_("password %(password)s", password=sip_password(settings, extension)))

@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 from agent_desktop import i18n
 from agent_desktop.api import create_api
+from callcenter.cli import app
 from callcenter.errors import CallCenterError
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ["callcenter", "config", "ticketing", "cti", "recordings", "ivr", "reports", "agent_desktop"]
-KEYWORDS = ("_", "gettext", "ngettext", "marked")
+KEYWORDS = ("_", "gettext", "ngettext", "marked", "said")
 LEFT_OUT = {"callcenter.__main__", "ivr.fallback"}  # these two run when they are imported
 PLACES = re.compile(r"%\((\w+)\)[sd]|(?<!\w)\{(\w+)\}")
 
@@ -70,6 +72,14 @@ def messages_of_the_api() -> Iterator[tuple[str, Any]]:
             yield f"{name}.{field}", one.get("description", "")
 
 
+def helps_of_commands(command: Any = None) -> Iterator[tuple[str, Any]]:
+    command = command or typer.main.get_command(app)
+    for one in (command, *command.params):
+        yield f"callcenter {command.name}", " ".join(inspect.cleandoc(getattr(one, "help", None) or "").split("\n"))
+    for below in getattr(command, "commands", {}).values():
+        yield from helps_of_commands(below)
+
+
 def faults() -> Iterator[tuple[str, Any]]:
     for room in ROOMS:
         package = importlib.import_module(room)
@@ -108,7 +118,15 @@ def kinds(of: type[CallCenterError]) -> Iterator[type[CallCenterError]]:
         yield from kinds(kind)
 
 
-SOURCES = [messages_of_templates, messages_of_code, messages_of_scripts, messages_of_the_api, faults, details_of_faults]
+SOURCES = [
+    messages_of_templates,
+    messages_of_code,
+    messages_of_scripts,
+    messages_of_the_api,
+    helps_of_commands,
+    faults,
+    details_of_faults,
+]
 
 
 @cache
