@@ -267,7 +267,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         if pid is not None and (pid == switch_pid or _is_ours(pid)):
             ours += 1
         else:
-            busy.append(f"{host}:{port} ({key}: {_name(pid)})")
+            busy.append(f"{host}:{port} ({key}) – {_name(pid)}")
     sentence = (
         said("taken: %(ports)s", ports="; ".join(busy))
         if busy
