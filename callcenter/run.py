@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Health = tuple[bool, str]
 
 GIL_TURN_S = 0.0005  # threads that write a row must not wait 5 ms, Python's own turn, at each of twenty statements
-LOOK_S = 0.2  # a switch that dies is started again this soon
+LOOK_S = 0.2  # between two tries at a switch that does not start, at first
 FOLLOW_S = 10.0  # a new extension can register after this at the latest
 
 
@@ -123,21 +123,20 @@ class SwitchPart:
         self._process.bound_logs()
 
     async def _keep_up(self) -> None:
-        pause_s, looks = LOOK_S, 0
+        pause_s = LOOK_S
         while True:
-            await asyncio.sleep(pause_s)
             try:
-                if self._process.pid is None:
+                if await self._process.ended(FOLLOW_S):
                     log.error("Asterisk is gone; starting it again")
                     self._detail = "gone, being started again"
                     await asyncio.to_thread(self._up)
-                looks = (looks + 1) % round(FOLLOW_S / LOOK_S)
-                if looks == 0:
+                else:
                     await asyncio.to_thread(self._follow)
                 pause_s = LOOK_S
             except Exception as fault:  # whatever it is, the switch must be looked after
                 log.error("the switch: %s", fault, exc_info=not isinstance(fault, CallCenterError))
                 pause_s = min(30.0, pause_s * 2)
+                await asyncio.sleep(pause_s)
 
 
 class IvrPart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import hashlib
@@ -113,6 +114,26 @@ class Process:
                     return
             time.sleep(0.05)
         raise SwitchNotStarted(f"not within {timeout_s:g} s: {self._last_words()}")
+
+    async def ended(self, within_s: float) -> bool:
+        """True as soon as it does not run, False if it still runs after so long."""
+        pid = self.pid
+        try:
+            handle = os.pidfd_open(pid) if pid is not None else None
+        except ProcessLookupError:
+            handle = None
+        if handle is None:
+            return True
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(handle, gone.set)
+        try:
+            async with asyncio.timeout(within_s):
+                return await gone.wait()
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
 
     def cli(self, command: str, timeout_s: float = 10.0) -> str:
         """What the console of the switch says to a command. SwitchSilent."""
