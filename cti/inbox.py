@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from cti.wire import Message
 
@@ -13,15 +15,20 @@ MANY = 100  # so many are a batch worth its transaction
 
 
 class Inbox:
-    """Events in the order received, until intake takes them. Too many, and all of them go: resync is due."""
+    """Events in the order received, until intake takes them. Too many, and all of them go: resync is due.
+
+    The switch tells of one happening in several events: they lie here for a moment, so that one transaction does for
+    them all. How long depends on who waits for them.
+    """
 
     def __init__(self, size: int) -> None:
         self.dropped = 0
-        self.pressing: Collection[str] = frozenset()  # names of events that somebody waits for
+        self.patience_s = 0.0  # how long an event may lie here
+        self.patience: Mapping[str, float] = {}  # and one of this name
         self._size = size
         self._messages: deque[Message] = deque()
-        self._filled = asyncio.Event()
-        self._pressed = asyncio.Event()
+        self._due = math.inf  # monotonic: when the most pressing one must be taken
+        self._news = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -37,23 +44,20 @@ class Inbox:
             self.dropped += len(self._messages)
             self._messages.clear()
         self._messages.append(message)
-        self._filled.set()
-        if message.get("Event") in self.pressing:
-            self._pressed.set()
+        due = time.monotonic() + self.patience.get(message.get("Event", ""), self.patience_s)
+        if due < self._due or len(self._messages) == MANY:
+            self._due = min(due, self._due)
+            self._news.set()
         return fits
 
-    async def take(self, most: int, gather_s: float = 0.0) -> list[Message]:
-        """At least one message, at most so many; waits until there is one.
-
-        Then for ``gather_s`` more, since the switch tells of one happening in several events; not where many lie here
-        already, and no longer than until a ``pressing`` one comes.
-        """
-        while not self._messages:
-            self._filled.clear()
-            await self._filled.wait()
-        if gather_s and len(self._messages) < MANY:
+    async def take(self, most: int) -> list[Message]:
+        """At least one message, at most so many, as soon as one of them is due or many lie here."""
+        while (rest_s := self._due - time.monotonic()) > 0 and len(self._messages) < MANY:
+            self._news.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(gather_s):
-                    await self._pressed.wait()
-        self._pressed.clear()
-        return [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+                async with asyncio.timeout(None if rest_s == math.inf else rest_s):
+                    await self._news.wait()
+        taken = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+        if not self._messages:
+            self._due = math.inf
+        return taken

@@ -31,7 +31,6 @@ from cti.wire import Message
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
-GATHER_S = 0.2  # the switch tells of one happening in several events; one transaction for them is sooner done
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 WATCH_S = 1.0  # between two looks at what must be true
 BESIDE_S = 10.0  # between two looks at the switch's channels beside ours; at once again where they differ
@@ -43,8 +42,16 @@ _PRIVATE = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineNam
 # Marks of our own among the messages, so that what they mean stands in its place in the order of events.
 _LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP = "cti.LinkUp", "cti.LinkDown", "cti.Overflow", "cti.Stop"
 
-# What a person is looking at just then: not gathered.
-PRESSING = frozenset({"AgentCalled", "AgentConnect", "AgentComplete", "AgentRingNoAnswer", "QueueCallerAbandon"})
+# How long an event may wait for those that belong to it, in seconds: while a phone rings somebody wants to know who it
+# is; who talks is seen by his own phone; a pause is our own doing.
+PATIENCE_S = 0.2
+PATIENCE = {
+    "AgentCalled": 0.0,
+    "AgentConnect": 0.1,
+    **dict.fromkeys(("AgentComplete", "AgentRingNoAnswer", "QueueCallerAbandon"), 0.03),
+    "QueueMemberPause": 1.0,
+    **dict.fromkeys((_LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP), 0.0),
+}
 
 
 class Intake:
@@ -68,7 +75,7 @@ class Intake:
         self._watch = invariants.Watch()
         self._watching: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self.door.inbox.pressing = PRESSING | {_LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP}
+        self.door.inbox.patience_s, self.door.inbox.patience = PATIENCE_S, PATIENCE
         self.door.on_connected = lambda: self._mark(_LINK_UP)
         self.door.on_lost = lambda: self._mark(_LINK_DOWN, why=str(self.door.fault or "closed"))
         self.door.on_overflow = lambda: self._mark(_OVERFLOW)
@@ -184,9 +191,9 @@ class Intake:
 
     async def _take(self, timeout_s: float | None) -> Sequence[Message]:
         if timeout_s is None or len(self.door.inbox):
-            return await self.door.inbox.take(BATCH, GATHER_S)
+            return await self.door.inbox.take(BATCH)
         try:
-            return await asyncio.wait_for(self.door.inbox.take(BATCH, GATHER_S), timeout_s)
+            return await asyncio.wait_for(self.door.inbox.take(BATCH), timeout_s)
         except TimeoutError:
             return []
 
