@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from callcenter import jobs, ledger, phone
 from callcenter.database import Database
@@ -44,16 +44,28 @@ def _among(name: str) -> Any:
 
 
 # Built once: putting a statement together costs more than SQLite's answer to it. Locks are always taken in one order.
-_LEGS = select(Leg).where(or_(Leg.leg_id.in_(_among("leg_ids")), Leg.call_id.in_(_among("call_ids"))))
-_CALLS = select(Call).where(Call.call_id.in_(_among("call_ids"))).order_by(Call.call_id).with_for_update()
+_LEG = aliased(Leg)
+_CALLS = (
+    select(Call, Leg)
+    .outerjoin(Leg, Leg.call_id == Call.call_id)
+    # A leg may have been in another call before a transfer.
+    .where(
+        or_(
+            Call.call_id.in_(_among("call_ids")),
+            Call.call_id.in_(select(_LEG.call_id).where(_LEG.leg_id.in_(_among("leg_ids")))),
+        )
+    )
+    .order_by(Call.call_id, Leg.started_at, Leg.leg_id)
+    .with_for_update(of=Call)
+)
 _SEGMENTS = select(Segment).where(Segment.call_id.in_(_among("call_ids"))).order_by(Segment.call_id, Segment.no)
 _OFFERS = select(Offer).where(Offer.call_id.in_(_among("call_ids"))).order_by(Offer.rung_at)
-_AGENTS = select(Agent).where(Agent.extension.in_(_among("extensions"))).order_by(Agent.extension).with_for_update()
-# A join, not a list of pairs: SQLite looks up no index for row values and would read every spell there is.
-_SPELLS = (
-    select(Spell)
-    .join(Agent, (Agent.extension == Spell.extension) & (Agent.spell_at == Spell.started_at))
+_AGENTS = (
+    select(Agent, Spell)
+    .outerjoin(Spell, (Spell.extension == Agent.extension) & (Spell.started_at == Agent.spell_at))
     .where(Agent.extension.in_(_among("extensions")))
+    .order_by(Agent.extension)
+    .with_for_update(of=Agent)
 )
 
 
@@ -135,7 +147,7 @@ class _Rows:
 
     @classmethod
     def load(cls, db: Session, facts: Sequence[Fact]) -> _Rows:
-        """One SELECT per table; calls and agents locked, always in the same order."""
+        """A few SELECTs, however many facts; calls and agents locked, always in the same order."""
         rows = cls(db)
         call_ids = {fact.call_id for fact in facts if fact.call_id}
         leg_ids = {leg_id for fact in facts if (leg_id := getattr(fact, "leg_id", None))}
@@ -148,19 +160,12 @@ class _Rows:
 
     def _load_calls(self, call_ids: set[str], leg_ids: set[str]) -> None:
         db = self.db
-        legs = list(db.scalars(_LEGS, {"leg_ids": list(leg_ids), "call_ids": list(call_ids)}))
-        elsewhere = {leg.call_id for leg in legs} - call_ids  # where legs were before a transfer
-        if elsewhere:
-            call_ids = call_ids | elsewhere
-            legs = list(db.scalars(_LEGS, {"leg_ids": list(leg_ids), "call_ids": list(call_ids)}))
-        standing = db.scalars(_CALLS, {"call_ids": list(call_ids)})
-        self.stories = {call.call_id: Story(call) for call in standing}
+        for call, leg in db.execute(_CALLS, {"call_ids": list(call_ids), "leg_ids": list(leg_ids)}):
+            story = self.stories.setdefault(call.call_id, Story(call))
+            if leg is not None:
+                self.legs[leg.leg_id] = story.legs[leg.leg_id] = leg
         if not self.stories:
             return
-        for leg in sorted(legs, key=lambda leg: (leg.started_at, leg.leg_id)):
-            self.legs[leg.leg_id] = leg
-            if leg.call_id in self.stories:
-                self.stories[leg.call_id].legs[leg.leg_id] = leg
         mine = {"call_ids": list(self.stories)}
         for segment in db.scalars(_SEGMENTS, mine):
             self.stories[segment.call_id].segments.append(segment)
@@ -170,11 +175,10 @@ class _Rows:
     def _load_agents(self, extensions: set[str]) -> None:
         if not extensions:
             return
-        standing = self.db.scalars(_AGENTS, {"extensions": list(extensions)})
-        self.agents = {agent.extension: agent for agent in standing}
-        if self.agents:
-            spells = self.db.scalars(_SPELLS, {"extensions": list(self.agents)})
-            self.spells = {spell.extension: spell for spell in spells}
+        for agent, spell in self.db.execute(_AGENTS, {"extensions": list(extensions)}):
+            self.agents[agent.extension] = agent
+            if spell is not None:
+                self.spells[agent.extension] = spell
 
     def news(self, facts: Sequence[Fact]) -> list[Fact]:
         """Without the phones that are seen again as they were: a device tells its state several times in every call."""
@@ -247,7 +251,10 @@ class _Rows:
         agent = self.agents.get(extension)
         if agent is None:
             agent = self.agents[extension] = self._newcomer(extension, fact.at)
+        was = _shown(agent)
         agents.hear(agent, fact, leg)
+        if _shown(agent) == was and extension in self.spells:
+            return  # most of what his legs do leaves him as he was
         begun = agents.spell(agent, self.spells.get(extension), fact.at)
         if begun is not None:
             self.spells[extension] = begun
@@ -279,3 +286,8 @@ class _Rows:
             agent = self.agents[extension]
             told.append(AgentChanged(agent=extension, status=agent.status, state=agent.state, call_id=agent.call_id))
         return told
+
+
+def _shown(agent: Agent) -> tuple[object, ...]:
+    """What others see of him, and his spells tell."""
+    return agent.status, agent.status_reason, agent.state, agent.call_id, agent.queue, agent.reachable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     and_,
+    bindparam,
     cast,
     delete,
     func,
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 QUARTER = timedelta(minutes=15)
 VERSION = 2  # rises when days are counted or written in another way; those of before are counted anew
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 _GIVEN_UP_AFTER = timedelta(minutes=10)  # a day begun and never finished: that process is gone
 
 
@@ -105,6 +107,10 @@ class AgentDay(Base):
     cancelled: Mapped[int]
 
 
+# Of the table, not the class, and built once: every batch of facts says this.
+_DAYS = Base.metadata.tables["kept_days"]
+_DOUBTED = delete(_DAYS).where(_DAYS.c.ends_at > bindparam("start"), _DAYS.c.starts_at <= bindparam("end"))
+
 PARTS: tuple[type[QueueDay | QueueQuarter | AgentDay], ...] = (QueueDay, QueueQuarter, AgentDay)
 
 
@@ -114,8 +120,7 @@ PARTS: tuple[type[QueueDay | QueueQuarter | AgentDay], ...] = (QueueDay, QueueQu
 def doubt(db: Session, touched: Iterable[tuple[datetime, datetime | None]]) -> None:
     """What is told of these stretches has changed (None: and of all that follows): their days are not kept any more."""
     for start, end in merged(touched):
-        hit = KeptDay.ends_at > start if end is None else and_(KeptDay.ends_at > start, KeptDay.starts_at <= end)
-        db.execute(delete(KeptDay).where(hit).execution_options(synchronize_session=False))
+        db.execute(_DOUBTED, {"start": start, "end": end or FOR_EVER})
 
 
 def merged(touched: Iterable[tuple[datetime, datetime | None]]) -> list[tuple[datetime, datetime | None]]:
