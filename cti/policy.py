@@ -99,6 +99,7 @@ class Policy:
         self._nudged = asyncio.Event()
         self._changed: set[str] = set()  # agents
         self._missed: list[tuple[float, AgentMissed]] = []  # monotonic, when it was heard
+        self._decide_at = 0.0  # monotonic
         self._looked_at: float | None = None  # monotonic; None: the next round looks at everything
         self._queues: frozenset[str] = frozenset()
         self._found: dict[tuple[str, str], Place] = {}
@@ -129,8 +130,11 @@ class Policy:
         match event:
             case AgentMissed():
                 self._missed.append((time.monotonic(), event))
+                self._decide_at = 0.0
             case AgentChanged() | StatusChosen() | PhoneSeen():
                 self._changed.add(event.agent)
+                if isinstance(event, AgentChanged) and event.state == "wrap_up":
+                    self._decide_at = 0.0
             case SwitchChanged(connected=True):
                 self._looked_at = None
             case _:
@@ -147,7 +151,7 @@ class Policy:
                 self._looked_at = None
             except Exception:
                 log.exception("policy: a round failed; the next one looks at everything")
-                self._looked_at = None
+                self._looked_at, self._decide_at = None, 0.0
             # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment of a nudge.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest_s):
@@ -158,7 +162,12 @@ class Policy:
     async def _round(self) -> float:
         """Decide, tell the switch, and say for how long nothing is due (seconds)."""
         changed, self._changed = self._changed, set()
-        events, next_at = await asyncio.to_thread(self._decide, now())
+        events: list[Event] = []
+        if time.monotonic() >= self._decide_at:
+            at, self._decide_at = now(), time.monotonic() + REPAIR_S
+            events, next_at = await asyncio.to_thread(self._decide, at)
+            if next_at is not None:
+                self._decide_at = min(self._decide_at, time.monotonic() + (next_at - at).total_seconds())
         if self._looked_at is None or time.monotonic() - self._looked_at >= REPAIR_S:
             events += await asyncio.to_thread(self._declare, now())
         for event in events:
@@ -171,7 +180,7 @@ class Policy:
             wish = await asyncio.to_thread(self._wish, changed)
             theirs = {interface_of(agent) for agent in changed}
             await self._carry_out(repairs(wish, {key: self._found[key] for key in self._found if key[1] in theirs}))
-        return REPAIR_S if next_at is None else min(REPAIR_S, max(0.0, (next_at - now()).total_seconds()))
+        return min(REPAIR_S, max(0.0, self._decide_at - time.monotonic()))
 
     async def _look_at_all(self) -> None:
         self._looked_at = time.monotonic()
