@@ -22,6 +22,7 @@ from agent_desktop import (
     control,
     customers,
     desk,
+    dispatches,
     engines,
     entry,
     faults,
@@ -96,7 +97,7 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, control, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
-    for module in (*daily, *records, admin, token_pages):
+    for module in (*daily, *records, dispatches, admin, token_pages):
         router.include_router(module.router)
     return router
 

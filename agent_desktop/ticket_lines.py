@@ -151,6 +151,8 @@ def _changes(
             continue
         if name == "stage":
             before, after = (form.stage(side).title(language) if side else "–" for side in (before, after))
+        elif name == "dispatch":
+            before, after = "", page._(english("dispatch", after))
         elif name == "owner":
             before, after = (names.get(side, side) for side in (before, after))
         yield Changed(what=page._(english("ticket_field", name)), before=_word(page, before), after=_word(page, after))

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent_desktop import ticket_lines
+from agent_desktop import ticket_lines, ticket_panels
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
 from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
@@ -116,6 +116,7 @@ def show(
         answer=ticket_lines.response(page, clock, at),
         stands=ticket_lines.standing(page, db, ticket, at),
         lines=ticket_lines.lines(page, held, ticket, names),
+        **ticket_panels.stations(page, db, ticket, form, at),
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         undone=undone,
     )

@@ -19,6 +19,7 @@ MODULES = (
     "reports.rows",
     "ticketing.record_rows",
     "ticketing.catalogue",
+    "ticketing.dispatch",
     "ticketing.rows",
 )
 
