@@ -118,4 +118,4 @@ def test_every_page_can_be_read_heard_and_seen_whole(year, agents_browser, langu
     for page in opened.values():
         page.context.close()
     assert seen >= 12
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
