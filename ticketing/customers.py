@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 from callcenter import phone
 from callcenter.errors import BadInput, NotFound
 from config.people import User, may
-from ticketing import entries, pinyin
+from ticketing import entries, findable, pinyin
 from ticketing.kinds import MISSING, Fault
 from ticketing.rows import IDS, Customer, CustomerKind, Phone
 from ticketing.text import clean, line
@@ -61,6 +61,7 @@ def create(
     for given in phones:
         number, label = (given, "") if isinstance(given, str) else given
         add_phone(db, customer, number, now, label=label, country=country, area_code=area_code)
+    findable.keep_customer(db, customer)
     return customer
 
 
@@ -81,6 +82,7 @@ def change(
     if "name" in entries.change(db, customer, values, version=version, by=by, now=now):
         _sound(customer)
     db.flush()
+    findable.keep_customer(db, customer)
     return customer
 
 
@@ -117,13 +119,13 @@ def offered(db: Session, text: str, limit: int = 12) -> list[Customer]:
     said = line(text[:80])
     if not said:
         return []
-    ways: list[ColumnElement[bool]] = [_begins(Customer.name, said)]
+    ways: list[ColumnElement[bool]] = [begins(Customer.name, said)]
     spelt = phone.normalise(said)
     if phone.is_number(spelt):
         ways = [Customer.id.in_(select(Phone.customer_id).where(Phone.number == spelt))]
     elif re.fullmatch(r"[a-z' ]+", said.lower()):
-        ways += [_begins(Customer.initials, said.lower().replace(" ", ""))]
-        ways += [_begins(Customer.pinyin, said.lower())]
+        ways += [begins(Customer.initials, said.lower().replace(" ", ""))]
+        ways += [begins(Customer.sound, said.lower().replace(" ", ""))]
     found: dict[int, Customer] = {}
     for way in ways:
         rows = select(Customer).where(way, Customer.merged_into_id.is_(None)).order_by(Customer.id).limit(limit)
@@ -131,8 +133,8 @@ def offered(db: Session, text: str, limit: int = 12) -> list[Customer]:
     return list(found.values())[:limit]
 
 
-def _begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]:
-    """By the column's index: from the words on, to the last that begins so."""
+def begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]:
+    """By the index of a column that is sorted by its bytes: from the words on, to the last that begins so."""
     return (column >= said) & (column < said + "\U0010ffff")
 
 
@@ -202,6 +204,7 @@ def add_phone(
     customer.changed_at = now
     db.flush()
     db.expire(customer, ["phones"])
+    findable.keep_customer(db, customer)
     if by is not None and was != own.level:
         told = {"number": (None, spelt), "level": (was, own.level)}
         entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
@@ -219,6 +222,7 @@ def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime, 
         told = {"number": (own.number, None), "level": (own.level, None)}
         entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
     db.expire(customer, ["phones"])
+    findable.keep_customer(db, customer)
 
 
 def numbers_in(db: Session, customer: Customer, text: str, now: datetime, country: str = "CN") -> Sequence[Phone]:
@@ -259,4 +263,5 @@ def _texts(**texts: str) -> dict[str, Any]:
 
 def _sound(customer: Customer) -> None:
     customer.pinyin = pinyin.full(customer.name)[:400]
+    customer.sound = customer.pinyin.replace(" ", "")
     customer.initials = pinyin.initials(customer.name)[:120]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from callcenter.errors import BadInput, NotFound
 from config.people import User, may
-from ticketing import entries, owners, vin
+from ticketing import entries, findable, owners, vin
 from ticketing.kinds import MISSING, Fault
 from ticketing.record_rows import Reading
 from ticketing.rows import IDS, Customer, Engine
@@ -21,6 +21,8 @@ from ticketing.unfit import RecordUnfit
 
 SERIAL_END = 6
 """People say the last six characters of a serial number."""
+_HAVING = 1000
+"""Engines that have four or five characters somewhere; of these few end with them."""
 _LENGTHS = {"model": 40, "plant": 40, "vehicle": 120, "vin": 40}
 _DAYS = ("built_on", "sold_on", "warranty_until", "run_in_on")
 _NUMBERS = ("warranty_hours", "run_in_hours")
@@ -84,6 +86,7 @@ def create(
     if hours is not None and hours_on is not None:
         db.add(Reading(engine_id=engine.id, on=hours_on, hours=hours, source="record", by=""))
         db.flush()
+    findable.keep_engine(db, engine)
     return engine
 
 
@@ -128,6 +131,7 @@ def change(
     if faults:
         raise RecordUnfit(faults)
     entries.change(db, engine, changes | texts, version=version, by=by, now=now)
+    findable.keep_engine(db, engine)
     return engine
 
 
@@ -163,8 +167,8 @@ def find(db: Session, said: str, limit: int = 20) -> Sequence[Engine]:
         return [exact]
     ending = select(Engine).where(Engine.serial.endswith(kept)).order_by(Engine.serial).limit(limit)
     if len(kept) >= SERIAL_END:
-        ending = ending.where(Engine.serial_end == kept[-SERIAL_END:])  # by the index
-    return db.scalars(ending).all()
+        return db.scalars(ending.where(Engine.serial_end == kept[-SERIAL_END:])).all()
+    return db.scalars(ending.where(Engine.id.in_(findable.having(db, "engine", kept, _HAVING)))).all()
 
 
 def load_engine(db: Session, engine_id: int, user: User) -> Engine:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from callcenter.errors import CallCenterError
+from ticketing import findable
 from ticketing.kinds import MISSING, Fault
 from ticketing.record_rows import Entry
 from ticketing.rows import Customer, Engine
@@ -71,7 +72,12 @@ def note(db: Session, record: Customer | Engine, text: str, *, by: str, now: dat
     if not words or len(words) > LONGEST_NOTE:
         raise RecordUnfit({"text": Fault("最多 20000 字", "20,000 characters at most") if words else MISSING})
     customer_id, engine_id = _of(record)
-    return tell(db, "noted", by=by, at=now, text=words, customer_id=customer_id, engine_id=engine_id)
+    entry = tell(db, "noted", by=by, at=now, text=words, customer_id=customer_id, engine_id=engine_id)
+    if isinstance(record, Customer):
+        findable.keep_customer(db, record)
+    else:
+        findable.keep_engine(db, record)
+    return entry
 
 
 def change(

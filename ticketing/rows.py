@@ -15,6 +15,11 @@ IDS = range(1, 2**31)
 """What an id can be; a larger number is nobody's, and no database is asked for it."""
 
 
+def sorted_text(length: int) -> String:
+    """Text sorted by its bytes in every database, so that what begins so is found by the index."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 class CustomerKind(StrEnum):
     OEM = "oem"  # 整车企业
     DEALER = "dealer"  # 经销商
@@ -45,9 +50,10 @@ class Customer(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))
     code: Mapped[str] = mapped_column(String(40), default="", index=True)  # its number in the ERP
-    name: Mapped[str] = mapped_column(String(120), index=True)
+    name: Mapped[str] = mapped_column(sorted_text(120), index=True)
     pinyin: Mapped[str] = mapped_column(String(400), default="", index=True)  # "li jian guo"
-    initials: Mapped[str] = mapped_column(String(120), default="", index=True)  # "ljg"
+    sound: Mapped[str] = mapped_column(sorted_text(400), default="", index=True)  # the same in one: "lijianguo"
+    initials: Mapped[str] = mapped_column(sorted_text(120), default="", index=True)  # "ljg"
     region: Mapped[str] = mapped_column(String(80), default="")  # 河南 郑州
     address: Mapped[str] = mapped_column(String(200), default="")
     language: Mapped[str] = mapped_column(String(5), default="zh")
@@ -131,7 +137,7 @@ class Ticket(Base):
     __tablename__ = "tickets"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    number: Mapped[str] = mapped_column(String(20), unique=True)  # R261122-0003
+    number: Mapped[str] = mapped_column(sorted_text(20), unique=True)  # R261122-0003
     kind: Mapped[str] = mapped_column(String(12))
     state: Mapped[str] = mapped_column(String(10), default="open")
     stage: Mapped[str] = mapped_column(String(30), default="new")  # of its kind's form

@@ -1,4 +1,8 @@
-"""One box for everything: a number, a name, its pinyin or initials, part of a serial, a VIN, a ticket's number."""
+"""One box for everything: a number, a name, its pinyin or initials, part of a serial, a VIN, a ticket, words in notes.
+
+What is meant exactly is looked up by the ordinary indexes; what is only part of something by ``findable``. Nothing is
+looked for by reading a table from end to end.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Executable, case, func, literal, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
+from sqlalchemy import ColumnElement, Executable, case, literal, select
+from sqlalchemy.orm import Session, selectinload
 
 from callcenter import phone
 from config.people import User, may
-from ticketing import engines, pinyin, tickets
-from ticketing.rows import Customer, Engine, Phone, Ticket
+from ticketing import catalogue, customers, engines, findable, tickets
+from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind
 from ticketing.text import line
 
 LONGEST = 100
@@ -27,13 +31,13 @@ class Hit:
     id: int
     title: str
     detail: str
-    matched: str  # number, name, pinyin, initials, serial, vin, ticket, vehicle, subject
+    matched: str  # number, name, pinyin, initials, code, serial, vin, ticket, model, vehicle, subject, note
     rank: int
 
 
-_Way = tuple[str, ColumnElement[bool], ColumnElement[int]]  # what it matched, the condition, its rank
 _NUMBER = re.compile(r"[\d+\-()./~\s*#]+")
 _TICKET = re.compile(r"[A-Z]\d{1,6}(-\d{0,6})?|\d{6}-\d{1,6}")
+_LATIN = re.compile(r"[a-z0-9]*[a-z][a-z0-9]*")
 
 
 def find(db: Session, text: str, user: User, limit: int = 20, country: str = "CN", area_code: str = "") -> list[Hit]:
@@ -46,7 +50,7 @@ def find(db: Session, text: str, user: User, limit: int = 20, country: str = "CN
     if not said:
         return []
     box = _Box(db, said, user, limit, country, area_code)
-    hits = list(box.exactly()) or [*box.by_number(), *box.by_name(), *box.engines(), *box.tickets()]
+    hits = list(box.exactly()) or [*box.beginning(), *box.customers(), *box.engines(), *box.tickets()]
     best: dict[tuple[str, int], Hit] = {}
     for hit in hits:
         standing = best.get((hit.kind, hit.id))
@@ -66,103 +70,162 @@ class _Box:
     country: str
     area_code: str
 
+    @property
+    def joined(self) -> str:
+        """As pinyin and initials are typed: small, without gaps."""
+        return re.sub(r"[ '\-]", "", findable.plain(self.said))
+
+    # --- by the ordinary indexes -----------------------------------------------------------------------------------
+
     def exactly(self) -> Iterator[Hit]:
-        """By the indexes alone."""
         whole = phone.normalise(self.said, self.country, self.area_code)
         if _NUMBER.fullmatch(self.said) and phone.is_number(whole):
-            yield from self._phones(Phone.number == whole, literal(0))
+            yield from self._phones(Phone.number == whole)
         serial = engines.spell(self.said)
         if len(serial) >= engines.SERIAL_END:
             ends = (Engine.serial_end == serial[-engines.SERIAL_END :]) & Engine.serial.endswith(serial)
             yield from self._engines("serial", ends, case((Engine.serial == serial, 0), else_=1))
+            if len(serial) >= 10:
+                yield from self._engines("vin", Engine.vin == serial, literal(0))
         yield from self._tickets("ticket", Ticket.number == self.said.upper().replace(" ", ""), literal(0))
+        if not _NUMBER.fullmatch(self.said) or len(self.said) >= 4:
+            yield from self._customers("code", Customer.code == self.said, literal(0))
 
-    def by_number(self) -> Iterator[Hit]:
-        digits = re.sub(r"\D", "", self.said)
-        if len(digits) >= 3 and _NUMBER.fullmatch(self.said):
-            rank = case((Phone.number.endswith(digits), 2), else_=4)
-            yield from self._phones(Phone.number.contains(digits), rank)
-
-    def by_name(self) -> Iterator[Hit]:
-        typed = self.said.lower()
-        joined = typed.replace(" ", "").replace("'", "")
-        ways: list[_Way] = []
+    def beginning(self) -> Iterator[Hit]:
+        """Names, how they sound, and ticket numbers that begin so."""
         if not _NUMBER.fullmatch(self.said):
-            ways.append(("name", *_inside(Customer.name, self.said, 0)))
-        if re.fullmatch(r"[a-z0-9]*[a-z][a-z0-9]*", joined):
-            if " " in typed:
-                ways.append(("pinyin", *_inside(Customer.pinyin, pinyin.full(typed), 1, kept_so=True)))
-            elif len(joined) >= 3:  # "jianguo" as well as "jian guo"
-                unspaced = func.replace(Customer.pinyin, " ", "")
-                ways.append(("pinyin", *_inside(unspaced, joined, 1, kept_so=True)))
-            if len(joined) >= 2:
-                ways.append(("initials", *_inside(Customer.initials, joined, 2, kept_so=True)))
-        for matched, condition, rank in ways:
-            rows = select(Customer, rank).where(condition).order_by(rank, Customer.id).limit(self.limit)
-            for customer, place in self._rows("customers", rows):
-                yield Hit(
-                    kind="customer",
-                    id=customer.id,
-                    title=customer.name,
-                    detail=customer.region,
-                    matched=matched,
-                    rank=place,
-                )
-
-    def engines(self) -> Iterator[Hit]:
-        serial = engines.spell(self.said)
-        if len(serial) >= 4:
-            rank = case((Engine.serial.endswith(serial), 1), else_=4)
-            yield from self._engines("serial", Engine.serial.contains(serial), rank)
-            yield from self._engines("vin", *_inside(Engine.vin, serial, 1, kept_so=True))
-        if len(self.said) >= 2 and not _NUMBER.fullmatch(self.said):
-            yield from self._engines("vehicle", *_inside(Engine.vehicle, self.said, 5))
-            yield from self._engines("model", *_inside(Engine.model, self.said, 4))
-
-    def tickets(self) -> Iterator[Hit]:
+            rank = case((Customer.name == self.said, 0), else_=1)
+            yield from self._customers("name", customers.begins(Customer.name, self.said), rank)
+        if _LATIN.fullmatch(self.joined) and len(self.joined) >= 2:
+            rank = case((Customer.initials == self.joined, 2), else_=3)
+            yield from self._customers("initials", customers.begins(Customer.initials, self.joined), rank)
+            rank = case((Customer.sound == self.joined, 1), else_=2)
+            yield from self._customers("pinyin", customers.begins(Customer.sound, self.joined), rank)
         typed = self.said.upper().replace(" ", "")
         if _TICKET.fullmatch(typed):
-            inside = Ticket.number.contains(typed)
-            begins = (Ticket.number >= typed) & (Ticket.number < typed + "~")  # by the index; "~" is behind all digits
-            yield from self._tickets("ticket", begins if typed[0].isalpha() else inside, literal(1))
-        if len(self.said) >= 2 and not _NUMBER.fullmatch(self.said):
-            yield from self._tickets("subject", *_inside(Ticket.subject, self.said, 5))
+            letters = (
+                [""] if typed[0].isalpha() else {form.letter for form in catalogue.current(self.db).forms.values()}
+            )
+            for number in (letter + typed for letter in letters):  # said without its letter it may be of each kind
+                yield from self._tickets("ticket", customers.begins(Ticket.number, number), literal(1))
+
+    # --- by the pieces of their words ------------------------------------------------------------------------------
+
+    def customers(self) -> Iterator[Hit]:
+        digits = re.sub(r"\D", "", self.said)
+        number = digits if _NUMBER.fullmatch(self.said) else ""
+        words = number or (self.joined if _LATIN.fullmatch(self.joined) else self.said)
+        ids = self._having("customer", words) if may(self.user.role, "customers") else []
+        rows = select(Customer).where(Customer.id.in_(ids), Customer.merged_into_id.is_(None))
+        for customer in self.db.scalars(rows.options(selectinload(Customer.phones))) if ids else ():
+            way = self._way_to(customer, number)
+            if way is not None:
+                matched, rank, detail = way
+                yield Hit(
+                    kind="customer", id=customer.id, title=customer.name, detail=detail, matched=matched, rank=rank
+                )
+
+    def _way_to(self, customer: Customer, number: str) -> tuple[str, int, str] | None:
+        """How he was found, how likely he is meant, what to show beside his name; None: his pieces fit by chance."""
+        if number:
+            for own in customer.phones:
+                if number in own.number:
+                    shown = f"{phone.pretty(own.number, self.country)} {customer.region}".strip()
+                    return "number", 2 if own.number.endswith(number) else 4, shown
+        said = findable.plain(self.said)
+        if said in findable.plain(customer.name):
+            return "name", 3, customer.region
+        if self.joined and self.joined in customer.sound:
+            return "pinyin", 4, customer.region
+        if self.joined and self.joined in customer.initials:
+            return "initials", 5, customer.region
+        for matched, text in (("code", customer.code), ("note", customer.region), ("note", customer.address)):
+            if said in findable.plain(text):
+                return matched, 6, text
+        if any(word not in findable.plain(customer.name + customer.region + customer.address) for word in said.split()):
+            if said in findable.plain(customer.note):
+                return "note", 7, _around(customer.note, said)
+            return None if number or _LATIN.fullmatch(self.joined) else ("note", 8, customer.region)  # a dated one
+        return "name", 4, customer.region  # every word of it, in another order: 郑州 诚信
+
+    def engines(self) -> Iterator[Hit]:
+        if not may(self.user.role, "engines"):
+            return
+        serial = engines.spell(self.said)
+        ids = self._having("engine", self.said)
+        rows = select(Engine).where(Engine.id.in_(ids)).options(selectinload(Engine.customer))
+        for engine in self.db.scalars(rows) if ids else ():
+            if serial and serial in engine.serial:
+                matched, rank = "serial", 1 if engine.serial.endswith(serial) else 4
+            elif serial and serial in engine.vin:
+                matched, rank = "vin", 2 if engine.vin.startswith(serial) else 4
+            elif serial and serial in engines.spell(engine.model):
+                matched, rank = "model", 4
+            elif all(word in findable.plain(engine.vehicle) for word in findable.plain(self.said).split()):
+                matched, rank = "vehicle", 5
+            elif _NUMBER.fullmatch(self.said):
+                continue
+            else:
+                matched, rank = "note", 7
+            yield self._engine_hit(engine, matched, rank)
+
+    def tickets(self) -> Iterator[Hit]:
+        if _NUMBER.fullmatch(self.said) and len(re.sub(r"\D", "", self.said)) < 4:
+            return
+        only = None if may(self.user.role, "tickets.all") else TicketKind.FOLLOW_UP
+        ids = self._having("ticket", self.said, only) if may(self.user.role, "tickets") else []
+        if ids:
+            said = findable.plain(self.said)
+            for hit in self._tickets("note", Ticket.id.in_(ids), literal(7)):
+                inside = said in findable.plain(hit.title)
+                yield Hit(**(vars(hit) | {"matched": "subject", "rank": 5})) if inside else hit
+
+    def _having(self, kind: findable.Kind, words: str, only: TicketKind | None = None) -> list[int]:
+        return findable.having(self.db, kind, words, self.limit * 2 + 20, only=only)
 
     # --- rows to hits ------------------------------------------------------------------------------------------
 
     def _rows(self, permission: str, rows: Executable) -> Iterable[Any]:
         return self.db.execute(rows) if may(self.user.role, permission) else ()
 
-    def _phones(self, condition: ColumnElement[bool], rank: ColumnElement[int]) -> Iterator[Hit]:
-        rows = select(Phone.number, rank, Customer).join(Customer, Customer.id == Phone.customer_id)
-        for number, place, customer in self._rows(
-            "customers", rows.where(condition).order_by(rank, Customer.id).limit(self.limit)
-        ):
+    def _phones(self, condition: ColumnElement[bool]) -> Iterator[Hit]:
+        rows = select(Phone.number, Customer).join(Customer, Customer.id == Phone.customer_id)
+        rows = rows.where(condition, Customer.merged_into_id.is_(None)).order_by(Customer.id).limit(self.limit)
+        for number, customer in self._rows("customers", rows):
+            detail = f"{phone.pretty(number, self.country)} {customer.region}".strip()
+            yield Hit(kind="customer", id=customer.id, title=customer.name, detail=detail, matched="number", rank=0)
+
+    def _customers(self, matched: str, condition: ColumnElement[bool], rank: ColumnElement[int]) -> Iterator[Hit]:
+        rows = select(Customer, rank).where(condition, Customer.merged_into_id.is_(None)).limit(self.limit)
+        for customer, place in self._rows("customers", rows):
             yield Hit(
                 kind="customer",
                 id=customer.id,
                 title=customer.name,
-                detail=f"{phone.pretty(number, self.country)} {customer.region}".strip(),
-                matched="number",
-                rank=place,
-            )
-
-    def _engines(self, matched: str, condition: ColumnElement[bool], rank: ColumnElement[int]) -> Iterator[Hit]:
-        rows = select(Engine, rank).where(condition).options(selectinload(Engine.customer))
-        for engine, place in self._rows("engines", rows.order_by(rank, Engine.id).limit(self.limit)):
-            owner = engine.customer.name if engine.customer else ""
-            yield Hit(
-                kind="engine",
-                id=engine.id,
-                title=f"{engine.model} {engine.serial}",
-                detail=" · ".join(part for part in (engine.vehicle, owner) if part),
+                detail=customer.region,
                 matched=matched,
                 rank=place,
             )
 
+    def _engines(self, matched: str, condition: ColumnElement[bool], rank: ColumnElement[int]) -> Iterator[Hit]:
+        rows = select(Engine, rank).where(condition).options(selectinload(Engine.customer)).limit(self.limit)
+        for engine, place in self._rows("engines", rows):
+            yield self._engine_hit(engine, matched, place)
+
+    def _engine_hit(self, engine: Engine, matched: str, rank: int) -> Hit:
+        owner = engine.customer.name if engine.customer else ""
+        return Hit(
+            kind="engine",
+            id=engine.id,
+            title=f"{engine.model} {engine.serial}",
+            detail=" · ".join(part for part in (engine.vehicle, owner) if part),
+            matched=matched,
+            rank=rank,
+        )
+
     def _tickets(self, matched: str, condition: ColumnElement[bool], rank: ColumnElement[int]) -> Iterator[Hit]:
         rows = select(Ticket, rank).where(condition, tickets.visible(self.user)).options(selectinload(Ticket.customer))
-        for ticket, place in self._rows("tickets", rows.order_by(rank, Ticket.id.desc()).limit(self.limit)):
+        for ticket, place in self._rows("tickets", rows.limit(self.limit)):
             yield Hit(
                 kind="ticket",
                 id=ticket.id,
@@ -173,15 +236,7 @@ class _Box:
             )
 
 
-def _inside(
-    column: InstrumentedAttribute[str] | ColumnElement[str], said: str, rank: int, *, kept_so: bool = False
-) -> tuple[ColumnElement[bool], ColumnElement[int]]:
-    """Whether it is inside, and its rank: the whole ``rank``, the beginning one more, anywhere three more.
-
-    ``kept_so``: the column is kept in the letter case of ``said``; otherwise case does not count.
-    """
-    if kept_so or said.lower() == said.upper():
-        inside, begins = column.contains(said, autoescape=True), column.startswith(said, autoescape=True)
-    else:
-        inside, begins = column.icontains(said, autoescape=True), column.istartswith(said, autoescape=True)
-    return inside, case((column == said, rank), (begins, rank + 1), else_=rank + 3)
+def _around(text: str, said: str, width: int = 40) -> str:
+    """The words around what was found."""
+    at = max(findable.plain(text).find(said), 0)
+    return line(text[max(at - width // 2, 0) : at + width])

@@ -17,7 +17,7 @@ from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import TicketChanged, TicketStepped
 from config import calendar
 from config.people import User, may
-from ticketing import catalogue, clocks, engines, roads
+from ticketing import catalogue, clocks, engines, findable, roads
 from ticketing.clocks import Clock
 from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
 from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
@@ -131,6 +131,7 @@ def open_ticket(
         setattr(ticket, name, value)
     db.add(ticket)
     db.flush()
+    findable.keep_ticket(db, ticket)
     _say(db, ticket, "opened", by, now)
     return ticket
 
@@ -385,6 +386,7 @@ def _step(
     db.add(entry)
     db.flush()
     db.expire(ticket, ["entries"])
+    findable.keep_ticket(db, ticket)
     _say(db, ticket, what, by, now)
     return ticket
 

@@ -79,6 +79,10 @@ def start() -> Settings:
 
 
 def database_of(settings: Settings) -> Database:
+    from ticketing import findable
+
     database = Database(settings.database_url)
     database.migrate()
+    with database.write() as db:
+        findable.complete(db)
     return database

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from callcenter.commands.console import _, app, database_of, out, start
-from callcenter.database import Database, now
+from callcenter.database import now
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest version."""
     settings = start()
-    Database(settings.database_url).migrate()
+    database_of(settings)
     out.print(_("The database is up to date."))
 
 

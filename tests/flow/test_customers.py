@@ -6,13 +6,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from callcenter.errors import BadInput, NotFound
 from config.people import Role, User
-from ticketing import customers, engines, pinyin, readings, search, stations, tickets
+from ticketing import customers, engines, entries, findable, pinyin, readings, search, stations, tickets
 from ticketing.customers import NameMissing
 from ticketing.engines import SerialTaken
 from ticketing.readings import ImplausibleReading
+from ticketing.rows import Ticket
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 AGENT = User(login="wangfang", name="王芳", role=Role.AGENT.value)
@@ -127,6 +129,10 @@ def filled(db):
     tickets.open_ticket(
         db, "repair", subject="冒黑烟", by="wangfang", now=NOW, customer_id=li.id, engine_id=engine.id, fields=asked
     )
+    customers.change(db, li, NOW, address="中牟县白沙镇")
+    entries.note(db, li, "方言重，请说慢一点", by="wangfang", now=NOW)
+    repair = db.scalars(select(Ticket)).one()
+    tickets.note(db, repair, "故障码 P0087，已更换节温器", by="lina", now=NOW)
     asked = {"about": "保养回访"}
     tickets.open_ticket(db, "follow_up", subject="走保回访", by="huifang", now=NOW, customer_id=li.id, fields=asked)
     return db
@@ -151,6 +157,14 @@ def filled(db):
         ("LG855", "4D83 4D8324K102938", "vehicle"),
         ("R261122-0001", "R261122-0001 冒黑烟", "ticket"),
         ("冒黑烟", "R261122-0001 冒黑烟", "subject"),
+        ("节温器", "R261122-0001 冒黑烟", "note"),  # a word in a note of the ticket
+        ("p0087", "R261122-0001 冒黑烟", "note"),
+        ("0293", "4D83 4D8324K102938", "serial"),  # a part of it
+        ("龙工 装载机", "4D83 4D8324K102938", "vehicle"),
+        ("方言重", "李建国", "note"),
+        ("白沙镇", "李建国", "note"),
+        ("真诚 郑州", "100%真诚汽修_郑州", "name"),
+        ("jiangu", "李建国", "pinyin"),  # while one still types
         ("100%", "100%真诚汽修_郑州", "name"),  # no wildcard of SQL
         ("_郑州", "100%真诚汽修_郑州", "name"),
     ],
@@ -158,6 +172,15 @@ def filled(db):
 def test_one_box_finds(filled, typed, first, matched):
     hit = search.find(filled, typed, AGENT)[0]
     assert (hit.title, hit.matched) == (first, matched)
+
+
+def test_what_was_written_past_the_index_is_completed_once(filled):
+    filled.execute(text("DELETE FROM find_tickets"))
+    assert search.find(filled, "节温器", AGENT) == []
+    assert findable.complete(filled) == 2
+    assert findable.complete(filled) == 0
+    assert [hit.matched for hit in search.find(filled, "节温器", AGENT)] == ["note"]
+    assert search.find(filled, "节温器", CAMPAIGN) == []  # a repair is not his to see
 
 
 def test_the_box_is_ranked_limited_and_shows_each_record_once(filled):

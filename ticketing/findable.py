@@ -1,0 +1,214 @@
+"""What customers, engines and tickets can be found by: the short pieces of their words, in an index of their own.
+
+Chinese is cut into pairs of characters, everything else into threes, so that any part of a name, a number, a serial
+or a note is found, and no longer after ten years than on the first day. One design for both databases: SQLite keeps
+the pieces in FTS5, PostgreSQL in an array with a GIN index.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import groupby
+from typing import Any, Literal
+
+from sqlalchemy import Connection, event, select, text
+from sqlalchemy.orm import Session, selectinload
+
+from callcenter.database import Base
+from ticketing.record_rows import Entry
+from ticketing.rows import Customer, Engine, Ticket, TicketKind
+
+Kind = Literal["customer", "engine", "ticket"]
+_TABLES: dict[Kind, str] = {"customer": "find_customers", "engine": "find_engines", "ticket": "find_tickets"}
+LONGEST = 20_000
+"""Characters of one text that are looked at."""
+_BATCH = 2000
+
+SQLITE = tuple(
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(tokens, detail=none, columnsize=0)"
+    for table in _TABLES.values()
+)
+POSTGRESQL = tuple(
+    statement
+    for table in _TABLES.values()
+    for statement in (
+        f"CREATE TABLE IF NOT EXISTS {table} (id INTEGER PRIMARY KEY, tokens TEXT[] NOT NULL)",
+        f"CREATE INDEX IF NOT EXISTS ix_{table}_tokens ON {table} USING gin (tokens)",
+    )
+)
+
+
+def _when(dialect: str, statement: str) -> Callable[..., None]:
+    """For ``create_all``: a database that is migrated has it from a migration."""
+
+    def make(_tables: Any, connection: Connection, **_rest: Any) -> None:
+        if connection.dialect.name == dialect:
+            connection.execute(text(statement))
+
+    return make
+
+
+for _statement in SQLITE:
+    event.listen(Base.metadata, "after_create", _when("sqlite", _statement))
+for _statement in POSTGRESQL:
+    event.listen(Base.metadata, "after_create", _when("postgresql", _statement))
+
+
+# --- words to pieces ---------------------------------------------------------------------------------------------
+
+
+def plain(words: str) -> str:
+    """Small letters, half width, no accents: as words are compared."""
+    bare = unicodedata.normalize("NFKD", words[:LONGEST].lower())
+    return unicodedata.normalize("NFKC", "".join(char for char in bare if not unicodedata.combining(char)))
+
+
+def grams(words: str) -> Iterator[str]:
+    """The pieces of a text, as the index keeps them and as it is asked."""
+    for kind, run in groupby(plain(words), _kind_of):
+        if kind:
+            piece, size = "".join(run), 2 if kind == "han" else 3
+            if len(piece) <= size:
+                yield piece
+            else:
+                yield from (piece[at : at + size] for at in range(len(piece) - size + 1))
+
+
+def _kind_of(char: str) -> str:
+    if "\u3400" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\u3040" <= char <= "\u30ff":
+        return "han"
+    return "other" if char.isalnum() else ""
+
+
+def askable(words: str) -> bool:
+    """Whether every word of it is long enough to be looked for inside others."""
+    runs = [(kind, len(list(run))) for kind, run in groupby(plain(words), _kind_of) if kind]
+    return bool(runs) and all(length >= (2 if kind == "han" else 3) for kind, length in runs)
+
+
+# --- keeping -----------------------------------------------------------------------------------------------------
+
+
+def keep_customer(db: Session, customer: Customer) -> None:
+    """To be called after each change of what he can be found by."""
+    noted = select(Entry.text).where(Entry.customer_id == customer.id, Entry.what == "noted")
+    if customer.merged_into_id is not None:
+        forget(db, "customer", customer.id)
+    else:
+        _put(db, "customer", [(customer.id, _of_customer(customer, db.scalars(noted)))])
+
+
+def keep_engine(db: Session, engine: Engine) -> None:
+    noted = select(Entry.text).where(Entry.engine_id == engine.id, Entry.what == "noted")
+    _put(db, "engine", [(engine.id, _of_engine(engine, db.scalars(noted)))])
+
+
+def keep_ticket(db: Session, ticket: Ticket) -> None:
+    _put(db, "ticket", [(ticket.id, _of_ticket(ticket))])
+
+
+def forget(db: Session, kind: Kind, record_id: int) -> None:
+    column = "rowid" if _is_sqlite(db) else "id"
+    db.execute(text(f"DELETE FROM {_TABLES[kind]} WHERE {column} = :id"), {"id": record_id})
+
+
+def _of_customer(customer: Customer, noted: Iterable[str] = ()) -> set[str]:
+    joined = customer.pinyin.replace(" ", "")
+    words = [customer.name, customer.code, customer.region, customer.address, customer.note, joined, customer.initials]
+    return _pieces([*words, *(phone.number for phone in customer.phones), *noted])
+
+
+def _of_engine(engine: Engine, noted: Iterable[str] = ()) -> set[str]:
+    return _pieces([engine.serial, engine.vin, engine.model, engine.vehicle, engine.plant, *noted])
+
+
+def _of_ticket(ticket: Ticket) -> set[str]:
+    said = [value for value in ticket.fields.values() if isinstance(value, str)]
+    noted = [entry.text for entry in ticket.entries]
+    return _pieces([ticket.subject, ticket.notes, *said, *noted]) | {kind_token(ticket.kind)}
+
+
+def kind_token(kind: str) -> str:
+    """Longer than any piece, so that it is mistaken for none: what narrows tickets to a kind."""
+    return "kind" + kind.replace("_", "")
+
+
+def _pieces(words: Iterable[str]) -> set[str]:
+    return {piece for one in words if one for piece in grams(one)}
+
+
+def _put(db: Session, kind: Kind, rows: Collection[tuple[int, set[str]]]) -> None:
+    table = _TABLES[kind]
+    if _is_sqlite(db):
+        statement = f"INSERT OR REPLACE INTO {table}(rowid, tokens) VALUES (:id, :tokens)"
+        values: list[dict[str, Any]] = [{"id": number, "tokens": " ".join(sorted(said))} for number, said in rows]
+    else:
+        statement = (
+            f"INSERT INTO {table} (id, tokens) VALUES (:id, :tokens) "
+            "ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens"
+        )
+        values = [{"id": number, "tokens": sorted(said)} for number, said in rows]
+    if values:
+        db.execute(text(statement), values)
+
+
+def complete(db: Session) -> int:
+    """Index what was kept before there was an index, or was written past it; how many records. Nothing, as a rule."""
+    return sum(fill(db, kind) for kind in _TABLES if _holds(db, kind) and not _indexed(db, kind))
+
+
+def fill(db: Session, kind: Kind) -> int:
+    """Index every record of a kind anew."""
+    ways: dict[Kind, tuple[Any, Callable[[Any], set[str]], Any]] = {
+        "customer": (Customer, _of_customer, Customer.phones),
+        "engine": (Engine, _of_engine, None),
+        "ticket": (Ticket, _of_ticket, Ticket.entries),
+    }
+    row, pieces, loaded = ways[kind]
+    last, count = 0, 0
+    while True:
+        rows = select(row).where(row.id > last).order_by(row.id).limit(_BATCH)
+        if loaded is not None:
+            rows = rows.options(selectinload(loaded))
+        found = db.scalars(rows).all()
+        if not found:
+            return count
+        _put(db, kind, [(one.id, pieces(one)) for one in found])
+        last, count = found[-1].id, count + len(found)
+        db.expunge_all()
+
+
+def _holds(db: Session, kind: Kind) -> bool:
+    table = {"customer": Customer, "engine": Engine, "ticket": Ticket}[kind].__tablename__
+    return db.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None
+
+
+def _indexed(db: Session, kind: Kind) -> bool:
+    return db.execute(text(f"SELECT 1 FROM {_TABLES[kind]} LIMIT 1")).first() is not None
+
+
+# --- asking ------------------------------------------------------------------------------------------------------
+
+
+def having(db: Session, kind: Kind, words: str, limit: int, *, only: TicketKind | None = None) -> list[int]:
+    """The newest records that have every piece of these words; the words themselves are for the asker to see."""
+    asked = list(dict.fromkeys(grams(words)))
+    if not asked or not askable(words):
+        return []
+    if only is not None:
+        asked.append(kind_token(only))
+    table = _TABLES[kind]
+    if _is_sqlite(db):
+        statement = f"SELECT rowid FROM {table} WHERE {table} MATCH :asked ORDER BY rowid DESC LIMIT :limit"
+        values: dict[str, Any] = {"asked": " ".join(f'"{piece}"' for piece in asked), "limit": limit}
+    else:
+        # of a word that half of all records have, some will do
+        db.execute(text("SET LOCAL gin_fuzzy_search_limit = 5000"))
+        statement = f"SELECT id FROM {table} WHERE tokens @> CAST(:asked AS TEXT[]) ORDER BY id DESC LIMIT :limit"
+        values = {"asked": asked, "limit": limit}
+    return [row[0] for row in db.execute(text(statement), values)]
+
+
+def _is_sqlite(db: Session) -> bool:
+    return db.get_bind().dialect.name == "sqlite"
