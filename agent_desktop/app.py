@@ -27,6 +27,7 @@ from agent_desktop import (
     entry,
     faults,
     guard,
+    kept,
     live,
     metrics,
     report,
@@ -95,7 +96,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    daily = (entry, desk, control, board, calls, call_page, tickets, today, report)
+    daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
     for module in (*daily, *records, dispatches, admin, token_pages):
         router.include_router(module.router)

@@ -16,6 +16,7 @@ from agent_desktop import card as cards
 from agent_desktop import line
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
+from agent_desktop.kept import kept_for
 from agent_desktop.page import Page, PageHere
 from agent_desktop.seat import BREAKS, own_day, seat_of, waiting
 from agent_desktop.session import allow
@@ -84,6 +85,7 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "since": _seconds(seat.since),
         "queue": seat.queue,
         "wrap_up_until": _seconds(seat.wrap_up_until),
+        "kept": kept_for(db, seat.extension, page.settings.switch.keep_caller_s),
         "reachable": seat.reachable,
         "desk_phone": seat.desk_phone,
         "call_id": call.call_id if call else None,

@@ -44,6 +44,7 @@ LANES: dict[str, str] = {
     "menu": _("Menu"),
     "queue": _("Queue"),
     "talk": _("Talk"),
+    "kept": _("Kept, with music"),
     "hold": _("Hold"),
     "waiting": _("In the queue"),
     "ringing": _("Ringing"),

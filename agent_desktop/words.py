@@ -27,6 +27,7 @@ WORDS: dict[str, dict[str, str]] = {
         "ringing": _("Ringing"),
         "talking": _("Talking"),
         "parked": _("Parked"),
+        "kept": _("Kept for the agent"),
         "ended": _("Ended"),
     },
     "outcome": {

@@ -208,6 +208,14 @@ class BridgeLeft(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallerKept(Fact):
+    """The phone of the agent he talks to went away without hanging up; he hears music until it is back."""
+
+    leg_id: str  # the caller's
+    marks = ("leg_id", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transferred(Fact):
     leg_id: str  # the leg that transferred
     kind: str  # blind or attended

@@ -18,6 +18,7 @@ from callcenter.events import (
     BridgeEntered,
     BridgeLeft,
     CallBackAsked,
+    CallerKept,
     CustomerBound,
     Fact,
     Held,
@@ -57,6 +58,7 @@ STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was s
     Resumed: _NOWHERE,
     BridgeEntered: (State.TALKING, _LIVE),  # if there is somebody else in the bridge
     BridgeLeft: _NOWHERE,
+    CallerKept: (State.KEPT, frozenset({State.TALKING, State.ARRIVED})),
     Transferred: (State.ARRIVED, frozenset({State.TALKING})),  # if blind: he waits for whoever is called now
     PutAside: (State.PARKED, _LIVE),  # if he is parked; else his agent only asks somebody
     RecordingStarted: _NOWHERE,
@@ -70,6 +72,7 @@ KINDS = {
     State.RINGING: "queue",
     State.TALKING: "talk",
     State.PARKED: "hold",
+    State.KEPT: "kept",
 }
 
 
@@ -299,6 +302,10 @@ def _customer_bound(story: Story, fact: CustomerBound) -> bool:
     return False
 
 
+def _goes_on(story: Story, fact: Fact) -> bool:
+    return True
+
+
 def _nothing(story: Story, fact: Fact) -> bool:
     return False
 
@@ -321,6 +328,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     Resumed: _resumed,
     BridgeEntered: _bridge_entered,
     BridgeLeft: _bridge_left,
+    CallerKept: _goes_on,
     Transferred: _transferred,
     PutAside: _put_aside,
     RecordingStarted: _recording_started,

@@ -16,6 +16,7 @@ from cti.ami import Door, SwitchRefused
 from cti.rows import Leg
 
 SENT_ON = "tel"  # the context where queues, agents and numbers can be reached
+HUNG_UP, GONE = 16, 27  # Q.850: meant, and not; the dial plan keeps the customer of an agent's leg that is gone
 
 
 class CallMoved(CallCenterError):
@@ -62,12 +63,12 @@ async def hang_up(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None
     await end(door, [leg.channel for leg in legs])
 
 
-async def end(door: Door, channels: Iterable[str]) -> int:
+async def end(door: Door, channels: Iterable[str], cause: int = HUNG_UP) -> int:
     """End these channels; how many were still there. SwitchUnreachable."""
     ended = 0
     for channel in channels:
         with contextlib.suppress(SwitchRefused):
-            await door.ask("Hangup", Channel=channel, Cause=16)
+            await door.ask("Hangup", Channel=channel, Cause=cause)
             ended += 1
     return ended
 
@@ -139,6 +140,16 @@ async def fetch(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     await _redirect(door, (_there(outside_party(legs)), "fetch", wish["agent"]))
 
 
+async def take_back(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The customer who is kept for this agent rings at his phone, which answers by itself."""
+    await _redirect(door, (_there(outside_party(legs)), "back", wish["agent"]))
+
+
+async def let_go(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The agent's legs, which nobody is at any more, go; his customer is kept."""
+    await end(door, [leg.channel for leg in legs if leg.agent == wish["agent"]], GONE)
+
+
 async def _mark(door: Door, leg: Leg, **variables: str) -> None:
     for name, value in variables.items():
         await door.ask("Setvar", Channel=leg.channel, Variable=name, Value=value)
@@ -164,4 +175,6 @@ MOVES = {
     "meet": meet,
     "park": park,
     "fetch": fetch,
+    "take_back": take_back,
+    "let_go": let_go,
 }

@@ -47,12 +47,21 @@ WRAP_UP_S = 60  # after a call that came from no queue
 
 
 def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime | None]:
-    """The wrap-ups whose time is over, and when the next one's will be."""
-    rows = select(Agent, Queue.wrap_up_s).outerjoin(Queue, Queue.name == Agent.queue).where(Agent.state == "wrap_up")
+    """The wrap-ups whose time is over, and when the next one's will be; his caller being kept, an agent's goes on."""
+    kept = select(Call.call_id).where(
+        Call.call_id == Agent.call_id, Call.agent == Agent.extension, Call.state == "kept"
+    )
+    rows = (
+        select(Agent, Queue.wrap_up_s, kept.exists())
+        .outerjoin(Queue, Queue.name == Agent.queue)
+        .where(Agent.state == "wrap_up")
+    )
     over: list[Fact] = []
     next_at: datetime | None = None
-    for agent, wrap_up_s in db.execute(rows):
+    for agent, wrap_up_s, comes_back in db.execute(rows):
         due = (agent.state_since or at) + timedelta(seconds=WRAP_UP_S if wrap_up_s is None else wrap_up_s)
+        if comes_back:
+            due = max(due, at + timedelta(seconds=1))
         if due <= at:
             over.append(WrapUpFinished(agent=agent.extension, by="clock", at=at))
         elif next_at is None or due < next_at:

@@ -34,7 +34,7 @@ class Call(Base):
     caller_name: Mapped[str] = mapped_column(String(200), default="")
     did: Mapped[str] = mapped_column(String(40), default="")
     language: Mapped[str] = mapped_column(String(5), default="")
-    state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, ended
+    state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, kept, ended
     outcome: Mapped[str] = mapped_column(String(20), default="")
     # answered, abandoned_menu (greeting too), abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, call_back
     # (asked for by key), lost (the switch died), other (ended unseen, or a call out that nobody took)
@@ -80,7 +80,7 @@ class Segment(Base):
 
     call_id: Mapped[str] = mapped_column(CALL_ID, primary_key=True)
     no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str] = mapped_column(String(8))  # arrival (the dial plan has him), menu, queue, talk, hold
+    kind: Mapped[str] = mapped_column(String(8))  # arrival (the dial plan has him), menu, queue, talk, hold, kept
     queue: Mapped[str | None] = mapped_column(String(40))
     agent: Mapped[str | None] = mapped_column(String(10))
     started_at: Mapped[datetime]

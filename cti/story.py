@@ -18,9 +18,11 @@ class State(StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     PARKED = "parked"  # waits with music until somebody fetches him
+    KEPT = "kept"  # the agent's phone is gone, the caller is not
     ENDED = "ended"
 
 
+WITH_AGENT = ("talk", "hold", "kept")
 SAME_MOMENT = timedelta(milliseconds=200)
 """The switch tells one happening in several events; what is this close belongs together."""
 _MILLISECOND = timedelta(milliseconds=1)
@@ -63,10 +65,10 @@ class Story:
     def spend(self, kind: str, at: datetime) -> None:
         """From now on the caller's time is of this kind."""
         queue = self.call.queue if kind == "queue" else None
-        agent = self.call.agent if kind in ("talk", "hold") else None
+        agent = self.call.agent if kind in WITH_AGENT else None
         now = self.open_segment
         if now is not None:
-            if kind in ("talk", "hold") and now.kind in ("queue", "talk", "hold"):
+            if kind in WITH_AGENT and (now.kind == "queue" or now.kind in WITH_AGENT):
                 queue = now.queue if now.kind == "queue" or now.agent == agent else None
             if (now.kind, now.queue, now.agent) == (kind, queue, agent):
                 return

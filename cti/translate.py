@@ -21,6 +21,7 @@ from callcenter.events import (
     BridgeEntered,
     BridgeLeft,
     CallBackAsked,
+    CallerKept,
     Fact,
     Held,
     LegAnswered,
@@ -274,6 +275,10 @@ def _call_back(m: Message, base: _Base, normalise: Normalise) -> Fact:
     return CallBackAsked(**base, queue=words(m["Queue"], 40), number=normalise(number)[:40])
 
 
+def _kept(m: Message, base: _Base, _: Normalise) -> Fact:
+    return CallerKept(**base)
+
+
 # --- what the switch answers when it is asked what it has ------------------------------------------------------------
 
 
@@ -305,6 +310,7 @@ _USER: dict[str, _Tell] = {
     "PutAside": _put_aside,
     "HandedOver": _handed_over,
     "CallBack": _call_back,
+    "Kept": _kept,
 }
 _TELL: dict[str, _Tell] = {
     "Newchannel": _leg_started,

@@ -174,6 +174,17 @@ def fetch(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     return _plan(db, "fetch", call_id, user, at)
 
 
+def take_back(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
+    """Have the customer back whose talk with this agent broke: he is kept, or is tied to a leg that nobody is at.
+
+    NotInCall if he is neither.
+    """
+    call = db.get(Call, call_id)
+    if call is None or user.extension is None or call.agent != user.extension or call.state not in ("kept", "talking"):
+        raise NotInCall
+    return _plan(db, "take_back" if call.state == "kept" else "let_go", call_id, user, at)
+
+
 def _free(db: Session, target: Target, user: User) -> None:
     """NotFree where his phone would not even ring."""
     if target.kind != AGENT:

@@ -311,7 +311,11 @@ def _queues(found: _Rows, account: Account, mine: Call, their: Theirs, gaps: Gap
             if not -NEAR <= row.started_at - joined_at <= NEAR + timedelta(seconds=1):
                 account.differs(mine.call_id, "joined", row.started_at, joined_at, f"told otherwise{why}")
     talked: dict[str, float] = defaultdict(float)
+    given_back = False  # after his agent's phone came back it is no queue that connects him: queue_log tells nothing
     for row in rows:
+        given_back = row.kind != "queue" and (given_back or row.kind == "kept")
+        if given_back:
+            continue
         if row.kind in ("talk", "hold") and row.queue and row.agent and row.ended_at:
             talked[row.agent] += (row.ended_at - row.started_at).total_seconds()
     wrote: dict[str, float] = defaultdict(float)

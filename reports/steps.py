@@ -117,6 +117,8 @@ def words(fact: Fact, known: Known, outcome: str = "") -> Said | None:
             return Said(_("%(agent)s put the other side on hold"), {"agent": known.agents.get(fact.leg_id, "")})
         case told.Resumed():
             return Said(_("%(agent)s took the other side off hold"), {"agent": known.agents.get(fact.leg_id, "")})
+        case told.CallerKept():
+            return Said(_("The agent's phone went away: the caller is kept and hears music"), {})
         case told.RecordingStarted():
             return Said(_("Recording began"), {"file": fact.file})
         case told.CustomerBound(by=""):

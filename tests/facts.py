@@ -12,6 +12,7 @@ from callcenter.events import (
     AgentRung,
     BridgeEntered,
     BridgeLeft,
+    CallerKept,
     CustomerBound,
     Fact,
     Held,
@@ -114,6 +115,9 @@ class Told:
 
     def resumes(self, leg_id: str, after: float = 10) -> Told:
         return self.say(Resumed, after, leg_id)
+
+    def kept(self, after: float = 0.001) -> Told:
+        return self.say(CallerKept, after, self.call_id)
 
     def transfers(self, leg_id: str, kind: str, to: str, after: float = 10) -> Told:
         return self.say(Transferred, after, leg_id, kind=kind, to=to)

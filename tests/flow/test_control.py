@@ -13,7 +13,16 @@ from sqlalchemy.orm import Session
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
 from callcenter.errors import NotFound
-from callcenter.events import AgentRung, BridgeEntered, LegAnswered, LegStarted, PhoneSeen, PutAside
+from callcenter.events import (
+    AgentRung,
+    BridgeEntered,
+    CallerKept,
+    LegAnswered,
+    LegEnded,
+    LegStarted,
+    PhoneSeen,
+    PutAside,
+)
 from callcenter.jobs import Job
 from config.people import User
 from config.queues import Queue
@@ -171,6 +180,46 @@ async def test_customer_and_agent_are_moved_at_one_stroke_when_somebody_is_asked
             "consult",
             "1002",
         )
+
+
+def is_kept(database: Database, call: str) -> None:
+    told: dict[str, Any] = {"at": now(), "switch": "tel", "call_id": call}
+    with database.write() as db:
+        record(db, [CallerKept(leg_id=call, **told), LegEnded(leg_id="tel-1795310468.2", cause=27, **told)], "ami")
+
+
+@in_loop
+async def test_a_caller_who_is_kept_is_brought_to_his_agents_phone(database, call):
+    talks(database)
+    is_kept(database, call)
+    async with controlled(database) as ami:
+        with database.write() as db:
+            job = wishes.take_back(db, call, user(db, "wang"), now())
+        await until(lambda: state_of(database, job) == ("done", ""))
+        (told,) = ami.actions("Redirect")
+        assert (told["Channel"], told["Context"], told["Exten"]) == ("PJSIP/trunk-00000001", "back", "1001")
+        assert not ami.actions("Hangup")
+
+
+@in_loop
+async def test_of_a_talk_whose_page_died_only_the_agents_leg_goes_and_not_as_if_he_had_hung_up(database, call):
+    talks(database)
+    async with controlled(database) as ami:
+        with database.write() as db:
+            job = wishes.take_back(db, call, user(db, "wang"), now())
+        await until(lambda: state_of(database, job) == ("done", ""))
+        (told,) = ami.actions("Hangup")
+        assert (told["Channel"], told["Cause"]) == ("PJSIP/1001-00000002", "27")
+        assert not ami.actions("Redirect")
+
+
+def test_nobody_takes_a_colleagues_caller_back(database, call):
+    talks(database)
+    is_kept(database, call)
+    with database.write() as db:
+        for login, wanted in (("li", call), ("wang", "tel-1.1"), ("zhao", call)):
+            with pytest.raises(wishes.NotInCall):
+                wishes.take_back(db, wanted, user(db, login), now())
 
 
 def test_only_who_is_on_the_line_may_move_a_call_and_only_as_it_stands(database, call):

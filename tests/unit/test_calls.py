@@ -183,6 +183,35 @@ def test_the_call_ends_with_its_last_leg_not_with_its_first():
     assert story.call.talk_ms == 30_002
 
 
+def test_a_caller_is_kept_while_his_agents_page_is_loaded_again_and_it_is_one_call():
+    said = Told().arrives().joins().rings("1001", B).answers("1001", B)
+    said.done("1001", B, after=30, reason="agent").parts(B).parts(CALL).kept()
+    story = heard(said)
+    assert (story.state, story.call.agent) == (State.KEPT, "1001")
+    said.ends(B, cause=27).leg(C, 1, "PJSIP/1001-0000000c", agent="1001").meets(C, "b-2")
+    assert heard(said).state is State.TALKING
+    story = heard(said.parts(C, "b-2", after=60).parts(CALL, "b-2").ends(C).ends())
+    assert segments(story)[2:] == [
+        ("talk", "repair", "1001", ""),
+        ("kept", "repair", "1001", ""),
+        ("talk", "repair", "1001", ""),
+    ]
+    assert (story.call.outcome, story.call.talk_ms // 1000, story.call.hold_ms) == ("answered", 90, 0)
+
+
+def test_a_caller_kept_for_too_long_waits_again_and_somebody_else_takes_him():
+    said = Told().arrives().joins().rings("1001", B).answers("1001", B).parts(B, after=30).parts(CALL).kept().ends(B)
+    said.joins(after=20).rings("1002", C).answers("1002", C, bridge="b-2").parts(CALL, "b-2", after=40).ends(C).ends()
+    story = heard(said)
+    assert (story.call.outcome, story.call.agent) == ("answered", "1002")
+    assert [(one.kind, one.agent) for one in story.segments[2:]] == [
+        ("talk", "1001"),
+        ("kept", "1001"),
+        ("queue", None),
+        ("talk", "1002"),
+    ]
+
+
 def test_a_blind_transfer_to_a_colleague():
     said = Told().arrives().joins().rings("1001", B).answers("1001", B)
     said.transfers(B, "blind", "1002").done("1001", B, after=0.01, reason="transfer").ends(B)

@@ -150,7 +150,7 @@ def test_a_queue_is_rung_and_left_as_its_row_says(settings, centre):
     render(settings, centre)
     queue = section(file(settings, "queues.conf"), "repair")
     assert (queue["timeout"], queue["retry"], queue["ringinuse"]) == ("12", "1", "no")
-    assert "Queue(repair,,,,300)" in file(settings, "extensions.conf")
+    assert "Queue(repair,c,,,300)" in file(settings, "extensions.conf")
     assert queue["context"] == "leave-repair"
     assert "[leave-repair]\nexten => *,1," in file(settings, "extensions.conf")
     with centre.write() as db:

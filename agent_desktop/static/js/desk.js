@@ -3,6 +3,7 @@
 import * as cards from "./cards.js";
 import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";
+import { Kept } from "./kept.js";
 import { bind, draw_map, WORDS } from "./keys.js";
 import { live } from "./live.js";
 import { Phone } from "./phone.js";
@@ -20,6 +21,7 @@ const first = JSON.parse($("#first").textContent);
 const phone = new Phone($("#far"), { raw: new URLSearchParams(location.search).get("audio") === "raw" });
 const seat = new Seat(first.state, phone);
 const transfer = new Transfer(seat, phone, cards.form_of);
+const kept = new Kept(seat, phone);
 open_drafts(first.login);
 set_zone(first.zone);
 
@@ -35,6 +37,7 @@ async function rings(call_id, sent = false) {
 live.on("CallChanged", ({ call_id, state, agent, card = false }) => {
   if (agent === first.state.extension && state === "ringing") rings(call_id, card);
   else if (agent === first.state.extension) cards.refresh(call_id); // else it has left this desk
+  if (state === "kept") seat.read();
 });
 live.on("Card", ({ call_id, text }) => cards.arrived(call_id, text));
 live.on("AgentChanged", async () => {
@@ -56,6 +59,7 @@ seat.addEventListener("change", ({ detail: before }) => follow(before));
 /** The seat has changed: bring the card in line with it. */
 function follow(before) {
   const { now } = seat;
+  kept.look();
   if (now.call_id && now.state === "ringing") rings(now.call_id);
   else if (phone.call?.stage !== "ringing") stop_ringing();
   if (now.call_id && now.state !== "ringing" && (!cards.is_open(now.call_id) || before.state === "ringing")) at_hand(now.call_id, before);
@@ -71,6 +75,7 @@ async function at_hand(call_id, before) {
 }
 
 phone.addEventListener("change", () => {
+  kept.look();
   if (phone.call?.stage === "ringing") {
     // The phone is faster than the switch's word; only if that stays away is it asked for.
     setTimeout(() => { if (phone.call?.stage === "ringing" && seat.now.state !== "ringing") seat.read(); }, WORD_WITHIN_MS);
@@ -137,7 +142,8 @@ for (const link of document.querySelectorAll(".top a[href]")) link.target = "_bl
 
 seat.draw();
 transfer.draw();
-if (seat.now.status !== "offline" && !seat.now.desk_phone) phone.start();
+kept.look();
+if ((seat.now.status !== "offline" || seat.now.kept) && !seat.now.desk_phone) phone.start();
 addEventListener("pointerdown", allow_ringing, { once: true });
 if (seat.now.call_id) {
   if (seat.now.state === "ringing") rings(seat.now.call_id);

@@ -8,6 +8,8 @@
 import { _ } from "./texts.js";
 
 const LOCK = "callcenter-phone";
+// Said with a BYE that nobody wished: the switch then keeps the caller for us. Any other hang-up ends his call.
+const UNWISHED = { extraHeaders: ['Reason: Q.850;cause=27;text="page gone"'] };
 const PEER = { iceServers: [], rtcpMuxPolicy: "require" };
 
 export class Phone extends EventTarget {
@@ -19,6 +21,7 @@ export class Phone extends EventTarget {
   #agent = null;
   #release = null;
   #give_up = false;
+  #expected = null;
   #audio;
   #sound;
 
@@ -27,7 +30,7 @@ export class Phone extends EventTarget {
     super();
     this.#audio = audio;
     this.#sound = raw ? { echoCancellation: false, noiseSuppression: false, autoGainControl: false } : true;
-    addEventListener("pagehide", () => this.#agent?.stop()); // else the caller would sit in silence until RTP times out
+    addEventListener("pagehide", () => this.#leave()); // else the caller would sit in silence until RTP times out
     addEventListener("beforeunload", (event) => { if (this.call) event.preventDefault(); });
     setInterval(() => this.#measure(), 3000);
   }
@@ -104,7 +107,11 @@ export class Phone extends EventTarget {
     agent.on("disconnected", () => {
       if (this.#agent === agent) this.#change({ state: "lost", fault: _("The phone has lost its line; it is tried again.") });
     });
-    agent.on("newRTCSession", ({ session, originator }) => this.#begin(session, originator));
+    agent.on("newRTCSession", ({ session, originator, request }) => {
+      this.#begin(session, originator);
+      const kept = originator === "remote" ? request.getHeader("X-Callcenter-Kept") : undefined;
+      if (kept && kept === this.#expected && this.#session === session) this.answer();
+    });
     this.#agent = agent;
     agent.start();
   }
@@ -115,6 +122,18 @@ export class Phone extends EventTarget {
     agent?.stop();
     this.#let_go();
     this.#change({ state, fault: "" });
+  }
+
+  /** The page goes away: whoever is talked to is kept, and given back to the page that comes after it. */
+  #leave() {
+    if (this.call?.stage === "talking") this.#session.terminate(UNWISHED);
+    this.#agent?.stop();
+  }
+
+  /** The caller of this call (its id) is kept for this phone: his ringing is answered at once; a talk that is dead is forgotten. */
+  expect(call_id) {
+    this.#expected = call_id;
+    if (this.call?.stage === "talking") this.#session.terminate(UNWISHED);
   }
 
   /** Unregister: calls no longer ring here. */
