@@ -19,7 +19,7 @@ import tests.tables  # noqa: F401 - the tables must be known before they are mad
 from callcenter.database import Base, Database, to_us
 from config.queues import Queue
 from cti import rollups
-from cti.rollups import AgentDay, KeptDay, QueueDay, QueueQuarter
+from cti.kept import AgentDay, KeptDay, QueueDay, QueueQuarter
 from reports import periods
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, func, select
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -14,6 +14,10 @@ from callcenter.database import Base, to_us
 from callcenter.events import Fact, as_payload, from_payload
 
 _COLUMNS = ("at", "switch", "call_id")
+
+
+_TELLS_GAPS = text("type IN ('SwitchLost', 'SwitchFound')")
+_GAPS = Index("ix_ledger_gaps", "at", sqlite_where=_TELLS_GAPS, postgresql_where=_TELLS_GAPS)
 
 
 class LedgerRow(Base):
@@ -28,7 +32,7 @@ class LedgerRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     key: Mapped[str] = mapped_column(String(400), unique=True)
 
-    __table_args__ = (Index("ix_ledger_call_id_seq", "call_id", "seq"), Index("ix_ledger_at", "at"))
+    __table_args__ = (Index("ix_ledger_call_id_seq", "call_id", "seq"), Index("ix_ledger_at", "at"), _GAPS)
 
 
 Source = str | Callable[[Fact], str]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import JSON, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base
@@ -30,9 +32,22 @@ class Queue(Base):
     short_abandon_s: Mapped[int] = mapped_column(default=5)
     service_level: Mapped[str] = mapped_column(String(3), default="")  # sl1 … sl8; empty: what the settings say
     ticket_kind: Mapped[str] = mapped_column(String(12), default="inquiry")
+    version: Mapped[int] = mapped_column(default=1)  # of its definitions; rises with each change that is kept
 
     def title(self, language: str) -> str:
         return self.title_zh if language == "zh" else self.title_en
+
+
+class QueueChange(Base):
+    """One change of a queue's definitions, kept for ever."""
+
+    __tablename__ = "queue_changes"
+
+    queue: Mapped[str] = mapped_column(String(40), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from now on
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(40))  # login
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON)  # {field: [before, from now on]}
 
 
 class Did(Base):

@@ -2,116 +2,52 @@
 
 A day is either *kept*, and its rows say exactly what its calls say, or it is not, and whoever reports reads its calls.
 ``doubt`` drops the days a fact touches, in the fact's own transaction; ``keep`` counts what is finished and not kept.
+Months whose days are all kept are kept too, and dropped with any of their days.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    BigInteger,
-    Double,
-    LargeBinary,
-    String,
-    and_,
-    bindparam,
-    cast,
-    delete,
-    func,
-    insert,
-    select,
-    text,
-    type_coerce,
-    update,
-)
+from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-from callcenter.database import Base, Database, from_us
+from callcenter.database import Base, Database
 from cti import spent, waits
+from cti.kept import (
+    DAY,
+    MONTH,
+    PARTS,
+    VERSION,
+    AgentDay,
+    AgentMonth,
+    KeptDay,
+    QueueDay,
+    QueueMonth,
+    QueueQuarter,
+    Stretch,
+    agent_tallies,
+    tallies,
+)
 from cti.rows import Segment, Spell
-from cti.tallies import AGENT_SUMS, NOBODY, NUMBERS, SPREADS, AgentTally, Spread, Tally, tally
+from cti.tallies import AGENT_SUMS, NUMBERS, SPREADS, AgentTally, Tally, tally, together
 from cti.waits import Wait
 
 log = logging.getLogger(__name__)
 
 QUARTER = timedelta(minutes=15)
-VERSION = 2  # rises when days are counted or written in another way; those of before are counted anew
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 _GIVEN_UP_AFTER = timedelta(minutes=10)  # a day begun and never finished: that process is gone
-
-
-class KeptDay(Base):
-    """One local day of the centre. While ``ready`` is false somebody counts it."""
-
-    __tablename__ = "kept_days"
-
-    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
-    ends_at: Mapped[datetime]
-    zone: Mapped[str] = mapped_column(String(64))
-    version: Mapped[int]
-    begun_at: Mapped[datetime]
-    ready: Mapped[bool]
-
-
-class _Counted:
-    """A tally as columns; the spreads packed."""
-
-    queue: Mapped[str] = mapped_column(String(40), primary_key=True)
-    answered: Mapped[bytes] = mapped_column(LargeBinary)
-    abandoned: Mapped[bytes] = mapped_column(LargeBinary)
-    left: Mapped[bytes] = mapped_column(LargeBinary)
-    timeouts: Mapped[int]
-    wait_us: Mapped[int] = mapped_column(BigInteger)
-    longest_us: Mapped[int] = mapped_column(BigInteger)
-    over: Mapped[int]
-    talk_us: Mapped[int] = mapped_column(BigInteger)
-    hold_us: Mapped[int] = mapped_column(BigInteger)
-    wrap_us: Mapped[int] = mapped_column(BigInteger)
-    transferred: Mapped[int]
-    taken: Mapped[int]
-    missed: Mapped[int]
-
-
-class QueueDay(_Counted, Base):
-    __tablename__ = "queue_days"
-
-    day_at: Mapped[datetime] = mapped_column(primary_key=True)
-
-
-class QueueQuarter(_Counted, Base):
-    __tablename__ = "queue_quarters"
-
-    day_at: Mapped[datetime] = mapped_column(primary_key=True)
-    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
-
-
-class AgentDay(Base):
-    __tablename__ = "agent_days"
-
-    day_at: Mapped[datetime] = mapped_column(primary_key=True)
-    agent: Mapped[str] = mapped_column(String(10), primary_key=True)
-    ready_us: Mapped[int] = mapped_column(BigInteger)
-    ringing_us: Mapped[int] = mapped_column(BigInteger)
-    talk_us: Mapped[int] = mapped_column(BigInteger)
-    hold_us: Mapped[int] = mapped_column(BigInteger)
-    wrap_up_us: Mapped[int] = mapped_column(BigInteger)
-    pause_us: Mapped[int] = mapped_column(BigInteger)
-    answered: Mapped[int]
-    missed: Mapped[int]
-    cancelled: Mapped[int]
 
 
 # Of the table, not the class, and built once: every batch of facts says this.
 _DAYS = Base.metadata.tables["kept_days"]
 _DOUBTED = delete(_DAYS).where(_DAYS.c.ends_at > bindparam("start"), _DAYS.c.starts_at <= bindparam("end"))
-
-PARTS: tuple[type[QueueDay | QueueQuarter | AgentDay], ...] = (QueueDay, QueueQuarter, AgentDay)
 
 
 # --- in the transaction of a fact ----------------------------------------------------------------------------------
@@ -149,7 +85,7 @@ def forget(db: Session) -> None:
 
 def keep(
     database: Database,
-    days: Sequence[tuple[datetime, datetime]],
+    days: Sequence[Stretch],
     zone: ZoneInfo,
     now: datetime,
     stopped: Callable[[], bool] = lambda: False,
@@ -161,7 +97,8 @@ def keep(
     with database.write() as db:
         gone = and_(KeptDay.ready.is_(False), KeptDay.begun_at < now - _GIVEN_UP_AFTER)
         db.execute(delete(KeptDay).where((KeptDay.zone != zone.key) | (KeptDay.version != VERSION) | gone))
-        kept = {(start, end) for start, end in db.execute(select(KeptDay.starts_at, KeptDay.ends_at))}
+        standing = select(KeptDay.starts_at, KeptDay.ends_at).where(KeptDay.span == DAY)
+        kept = {(start, end) for start, end in db.execute(standing)}
     count = 0
     for start, end in days:
         if stopped():
@@ -169,6 +106,49 @@ def keep(
         if end <= now and (start, end) not in kept:
             count += _keep_day(database, start, end, zone, now)
     return count
+
+
+def keep_months(
+    database: Database,
+    months: Sequence[Sequence[Stretch]],
+    zone: ZoneInfo,
+    now: datetime,
+    stopped: Callable[[], bool] = lambda: False,
+) -> int:
+    """Add up those of the months (as their days) whose days are all kept; how many were not yet."""
+    with database.read() as db:
+        kept = set(db.scalars(select(KeptDay.starts_at).where(KeptDay.span == MONTH, KeptDay.zone == zone.key)))
+    count = 0
+    for days in months:
+        if stopped():
+            break
+        if days[0][0] not in kept:
+            count += _keep_month(database, days, zone, now)
+    return count
+
+
+def _keep_month(database: Database, days: Sequence[Stretch], zone: ZoneInfo, now: datetime) -> bool:
+    start, end = days[0][0], days[-1][1]
+    with database.write() as db:
+        _lock(database, db)
+        found = tallies(db, start, end, zone)
+        if found.days != {day for day, _ in days}:
+            return False
+        _, agents = agent_tallies(db, start, end, zone)
+        of_queue: dict[str, list[Tally]] = {}
+        for _, name, own in found.tallies:
+            of_queue.setdefault(name, []).append(own)
+        for table in (QueueMonth, AgentMonth):
+            db.execute(delete(table).where(table.month_at == start))
+        db.execute(
+            insert(KeptDay).values(
+                starts_at=start, span=MONTH, ends_at=end, zone=zone.key, version=VERSION, begun_at=now, ready=True
+            )
+        )
+        rows = [_row(together(own), month_at=start, queue=name) for name, own in of_queue.items()]
+        _insert(db, QueueMonth, rows)
+        _insert(db, AgentMonth, [_agent_row(own, month_at=start, agent=name) for name, own in agents.items()])
+    return True
 
 
 def since(db: Session) -> datetime | None:
@@ -183,12 +163,11 @@ def since(db: Session) -> datetime | None:
 def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo, now: datetime) -> bool:
     """Say that the day is being counted, count it, keep it unless somebody doubted it meanwhile."""
     with database.write() as db:
-        if not database.is_sqlite:
-            # Whoever has doubted this day before it was there to be seen must have committed before it is counted.
-            db.execute(text("LOCK TABLE kept_days IN SHARE ROW EXCLUSIVE MODE"))
+        _lock(database, db)
         dialect: Any = sqlite if database.is_sqlite else postgresql
         row = {
             "starts_at": start,
+            "span": DAY,
             "ends_at": end,
             "zone": zone.key,
             "version": VERSION,
@@ -203,7 +182,7 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
     with database.read() as db:
         found = waits.between(db, start, end, now)
         agents = spent.between(db, start, end, now)
-    this = and_(KeptDay.starts_at == start, KeptDay.begun_at == now, KeptDay.ready.is_(False))
+    this = and_(KeptDay.starts_at == start, KeptDay.span == DAY, KeptDay.begun_at == now, KeptDay.ready.is_(False))
     with database.write() as db:
         if not all(wait.settled for wait in found):
             db.execute(delete(KeptDay).where(this))
@@ -211,21 +190,14 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
         still = db.execute(update(KeptDay).where(this).values(ready=True).returning(KeptDay.starts_at)).all()
         if not still:
             return False
-        for table in PARTS:
+        for table in (QueueDay, QueueQuarter, AgentDay):
             db.execute(delete(table).where(table.day_at == start))
         quarters = by_quarter(start, found)
         _insert(db, QueueQuarter, [_row(t, day_at=start, starts_at=at, queue=q) for (at, q), t in quarters.items()])
         queues = sorted({wait.queue for wait in found})
         of_day = {name: tally(wait for wait in found if wait.queue == name) for name in queues}
         _insert(db, QueueDay, [_row(own, day_at=start, queue=name) for name, own in of_day.items()])
-        _insert(
-            db,
-            AgentDay,
-            [
-                {"day_at": start, "agent": a} | {name: getattr(t, name) for name in AGENT_SUMS}
-                for a, t in agents.items()
-            ],
-        )
+        _insert(db, AgentDay, [_agent_row(own, day_at=start, agent=name) for name, own in agents.items()])
     return True
 
 
@@ -243,74 +215,16 @@ def _row(own: Tally, **key: object) -> dict[str, object]:
     return row | {name: getattr(own, name).packed() for name in SPREADS}
 
 
+def _agent_row(own: AgentTally, **key: object) -> dict[str, object]:
+    return key | {name: getattr(own, name) for name in AGENT_SUMS}
+
+
+def _lock(database: Database, db: Session) -> None:
+    """Whoever has doubted a day before it was there to be seen must have committed before it is counted."""
+    if not database.is_sqlite:
+        db.execute(text("LOCK TABLE kept_days IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def _insert(db: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
     if rows:
         db.execute(insert(table.__table__), rows)  # type: ignore[arg-type]  # SQLAlchemy's own: it is a Table
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Of the days asked for those that are kept (by their start), and what is in them."""
-
-    days: frozenset[datetime]
-    tallies: list[tuple[int, str, Tally]]  # start of the day or quarter in µs, queue
-
-
-def tallies(
-    db: Session, start: datetime, end: datetime, zone: ZoneInfo, queue: str | None = None, *, quarters: bool = False
-) -> Kept:
-    """One statement, so that a day dropped at this very moment is either there with its rows or not there at all."""
-    table: type[QueueDay | QueueQuarter] = QueueQuarter if quarters else QueueDay
-    joins = table.day_at == KeptDay.starts_at
-    if queue is not None:
-        joins &= table.queue == queue
-    began = QueueQuarter.starts_at if quarters else QueueDay.day_at
-    columns = [getattr(table, name) for name in (*SPREADS, *NUMBERS)]
-    rows = (
-        select(
-            type_coerce(KeptDay.starts_at, BigInteger).label("day_us"),
-            type_coerce(began, BigInteger).label("at_us"),
-            table.queue,
-            *columns,
-        )
-        .outerjoin(table, joins)
-        .where(_within(start, end, zone))
-    )
-    read = Spread.unpacked
-    days: set[int] = set()
-    found: list[tuple[int, str, Tally]] = []
-    for day, at, name, answered, abandoned, left, *numbers in db.execute(rows):
-        days.add(day)
-        if name is not None:
-            found.append((at, name, Tally(read(answered), read(abandoned), read(left), NOBODY, *numbers)))
-    return Kept(frozenset(map(from_us, days)), found)
-
-
-def agent_tallies(
-    db: Session, start: datetime, end: datetime, zone: ZoneInfo
-) -> tuple[frozenset[datetime], dict[str, AgentTally]]:
-    """The kept days of the period and what each agent did on them together; one statement, too."""
-    within = _within(start, end, zone)
-    days = select(func.aggregate_strings(cast(KeptDay.starts_at, String), ",")).where(within).scalar_subquery()
-    # As doubles, exact up to 285 years of microseconds: PostgreSQL adds whole numbers as slow decimals.
-    sums = [func.sum(cast(getattr(AgentDay, name), Double)) for name in AGENT_SUMS]
-    rows = (
-        select(days, AgentDay.agent, *sums)
-        .join(KeptDay, KeptDay.starts_at == AgentDay.day_at)
-        .where(within)
-        .group_by(AgentDay.agent)
-    )
-    kept: frozenset[datetime] = frozenset()
-    found: dict[str, AgentTally] = {}
-    for told, agent, *numbers in db.execute(rows):
-        kept = kept or frozenset(from_us(int(us)) for us in told.split(","))
-        found[agent] = AgentTally(*map(int, numbers))
-    return kept, found
-
-
-def _within(start: datetime, end: datetime, zone: ZoneInfo) -> Any:
-    of_ours = and_(KeptDay.ready, KeptDay.zone == zone.key, KeptDay.version == VERSION)
-    return and_(of_ours, KeptDay.starts_at >= start, KeptDay.ends_at <= end)

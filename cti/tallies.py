@@ -118,6 +118,17 @@ class Tally:
     missed: int = 0
 
 
+def together(tallies: Sequence[Tally]) -> Tally:
+    """Of finished days, as if they were one."""
+    found = Tally()
+    for name in SPREADS:
+        setattr(found, name, _merged(getattr(one, name) for one in tallies))
+    for name in NUMBERS:
+        several = [getattr(one, name) for one in tallies]
+        setattr(found, name, max(several, default=0) if name == "longest_us" else sum(several))
+    return found
+
+
 SPREADS = ("answered", "abandoned", "left")  # what a finished day can hold
 NUMBERS = tuple(one.name for one in fields(Tally) if one.name not in (*SPREADS, "waiting"))
 

@@ -6,12 +6,10 @@ up to his next queue, the wrap-up behind them, the phones rung. So figures of pa
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, literal, select, type_coerce
@@ -21,7 +19,7 @@ from callcenter.database import from_us, to_us
 from cti.rows import Call, Offer, Segment, Spell
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Wait:
     """One caller in one queue, from joining to leaving. Times in microseconds."""
 
@@ -72,67 +70,76 @@ class Wait:
 
 def between(db: Session, start: datetime, end: datetime, now: datetime, queue: str | None = None) -> list[Wait]:
     """Who joined a queue from ``start`` up to ``end``, in the order of joining; ``queue`` keeps one queue's."""
-    first, last = to_us(start), to_us(end)
-    found: list[Wait] = []
-    of_call: dict[str, list[Wait]] = {}
-    for call_id, rows in groupby(db.execute(_segments(start, end)), key=itemgetter(0)):
-        of_call[call_id] = _waits_of(call_id, rows, to_us(now))
+    ask = db.connection().execute  # tuples, and no object for each: a day has tens of thousands
+    of_call = _waits(ask(_segments(start, end)).all(), to_us(now))
     if not of_call:
-        return found
-    for call_id, name, begun, ended in db.execute(_wrap_ups(start, end)):
-        _wrap_up(of_call.get(call_id, []), name or "", begun, ended)
-    for call_id, name, rung, outcome in db.execute(_offers(start, end)):
-        _rung(of_call.get(call_id, []), name, rung, outcome)
-    for call_id in db.scalars(_transferred(start, end)):
+        return []
+    for call_id, name, begun, ended in ask(_wrap_ups(start, end)).all():
+        _wrap_up(of_call.get(call_id, ()), name or "", begun, ended)
+    for call_id, name, rung, outcome in ask(_offers(start, end)).all():
+        _rung(of_call.get(call_id, ()), name, rung, outcome)
+    for (call_id,) in ask(_transferred(start, end)):
         for wait in of_call.get(call_id, ()):
-            if wait.answered:
+            if wait.outcome == "answered":
                 wait.transferred = True
                 break
-    for waits in of_call.values():
-        found += [w for w in waits if first <= w.joined_us < last and (queue is None or w.queue == queue)]
-    return sorted(found, key=lambda wait: (wait.joined_us, wait.call_id))
+    first, last = to_us(start), to_us(end)
+    found = [w for waits in of_call.values() for w in waits if first <= w.joined_us < last]
+    if queue is not None:
+        found = [wait for wait in found if wait.queue == queue]
+    return sorted(found, key=_ORDER)
 
 
-def _waits_of(call_id: str, rows: Iterator[Any], now_us: int) -> list[Wait]:
-    """The call's waits from its segments, in order."""
-    waits: list[Wait] = []
-    for _, kind, queue, begun, ended, outcome in rows:
+_ORDER = attrgetter("joined_us", "call_id")
+
+
+def _waits(rows: Iterable[Any], now_us: int) -> dict[str, list[Wait]]:
+    """Each call's waits from its segments, in order."""
+    found: dict[str, list[Wait]] = {}
+    call_id, waits, wait = "", [], None  # type: str, list[Wait], Wait | None
+    for whose, kind, queue, begun, ended, outcome in rows:
+        if whose != call_id:
+            call_id, wait = whose, None
+            waits = found[call_id] = []
         length = (now_us if ended is None else ended) - begun
         if kind == "queue":
-            said = "" if ended is None else outcome or "other"
-            waits.append(Wait(call_id=call_id, queue=queue or "", joined_us=begun, wait_us=length, outcome=said))
-        elif waits and waits[-1].answered and queue == waits[-1].queue:
-            wait = waits[-1]
+            wait = Wait(call_id, queue or "", begun, length, "" if ended is None else outcome or "other")
+            waits.append(wait)
+        elif wait is not None and wait.outcome == "answered" and queue == wait.queue:
             if ended is None:
                 wait.over = False
             if kind == "talk":
                 wait.talk_us += length
             elif kind == "hold":
                 wait.hold_us += length
-    return waits
+    return found
 
 
-def _wrap_up(waits: list[Wait], queue: str, begun: int, ended: int | None) -> None:
+def _wrap_up(waits: Sequence[Wait], queue: str, begun: int, ended: int | None) -> None:
     """To the last answered wait in this queue before it."""
-    mine = [wait for wait in waits if wait.answered and wait.queue == queue and wait.joined_us <= begun]
-    if not mine:
-        return
-    if ended is None:
-        mine[-1].over = False
+    for wait in reversed(waits):
+        if wait.outcome == "answered" and wait.queue == queue and wait.joined_us <= begun:
+            if ended is None:
+                wait.over = False
+            else:
+                wait.wrap_us += ended - begun
+            return
+
+
+def _rung(waits: Sequence[Wait], queue: str, rung: int, outcome: str) -> None:
+    for wait in reversed(waits):
+        if wait.joined_us <= rung:
+            break
     else:
-        mine[-1].wrap_us += ended - begun
-
-
-def _rung(waits: list[Wait], queue: str, rung: int, outcome: str) -> None:
-    at = bisect_right([wait.joined_us for wait in waits], rung) - 1
-    if at < 0 or waits[at].queue != queue:
+        return
+    if wait.queue != queue:
         return
     if outcome == "answered":
-        waits[at].taken += 1
+        wait.taken += 1
     elif outcome == "missed":
-        waits[at].missed += 1
+        wait.missed += 1
     elif not outcome:
-        waits[at].ringing += 1
+        wait.ringing += 1
 
 
 # Literals, not parameters: a database uses a partial index only for a condition it can read.

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.people import User
-from cti import rollups, spent
+from cti import kept, spent
 from cti.tallies import SECOND_US, AgentTally
 from reports import periods
+from reports.counts import within
 from reports.figures import Figure
 from reports.periods import Period
 
@@ -48,10 +49,13 @@ def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[Ag
     """Everybody who takes calls and may log in, and who did anything in the period (whole days), by extension."""
     people = select(User.extension, User.name, User.active).where(User.extension.is_not(None))
     names = {extension or "": (name, active) for extension, name, active in db.execute(people)}
-    kept, found = rollups.agent_tallies(db, period.start, period.end, zone)
+    told, found = kept.agent_tallies(db, period.start, period.end, zone, months=True)
+    of_days, more = kept.agent_tallies(db, period.start, period.end, zone, besides=told.items())
+    for extension, tally in more.items():
+        found.setdefault(extension, AgentTally()).add(tally)
     pauses: dict[str, dict[str, int]] = {}
     for day in periods.days(period, zone):
-        if day.start in kept or day.start > now:
+        if day.start in of_days or day.start > now or within(day.start, told):
             continue
         for extension, tally in spent.between(db, day.start, day.end, now, pauses).items():
             found.setdefault(extension, AgentTally()).add(tally)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from callcenter.database import to_us
 from config.queues import Queue
 from config.settings import ServiceLevels
-from cti import rollups, waits
+from cti import kept, rollups, waits
 from cti.tallies import Tally
 from reports import periods
 from reports.figures import Figure
@@ -21,6 +21,7 @@ from reports.periods import Period
 from reports.queue import Sums, figures
 from reports.terms import Rules
 
+_MONTH = timedelta(days=27)  # none is shorter; no shorter piece can hold one
 ByQueue = dict[str, list[Tally]]
 """A queue may have several tallies, of several days."""
 
@@ -34,6 +35,7 @@ def tallies(
     queue: str | None = None,
 ) -> list[ByQueue]:
     """One for each piece. The period is whole days, and the pieces are those of ``periods.pieces``."""
+    by_month = all(piece.length > _MONTH for piece in pieces)
     found: list[ByQueue] = [{} for _ in pieces]
     starts = [to_us(piece.start) for piece in pieces]
 
@@ -42,16 +44,26 @@ def tallies(
 
     days = periods.days(period, zone)
     fine = len(pieces) > len(days)
-    kept = rollups.tallies(db, period.start, period.end, zone, queue, quarters=fine)
-    for at_us, name, tally in kept.tallies:
+    told: dict[datetime, datetime] = {}
+    if by_month:
+        of_months = kept.tallies(db, period.start, period.end, zone, queue, months=True)
+        told |= of_months.ends
+        for at_us, name, tally in of_months.tallies:
+            put(at_us, name, tally)
+    of_days = kept.tallies(db, period.start, period.end, zone, queue, quarters=fine, besides=told.items())
+    for at_us, name, tally in of_days.tallies:
         put(at_us, name, tally)
     for day in days:
-        if day.start in kept.days or day.start > now:
+        if day.start in of_days.days or day.start > now or within(day.start, told):
             continue
         of_day = waits.between(db, day.start, day.end, now, queue)
         for (at, name), tally in rollups.by_quarter(day.start, of_day).items():
             put(to_us(at), name, tally)
     return found
+
+
+def within(at: datetime, stretches: Mapping[datetime, datetime]) -> bool:
+    return any(start <= at < end for start, end in stretches.items())
 
 
 def rules(db: Session, levels: ServiceLevels) -> dict[str, Rules]:

@@ -1,4 +1,4 @@
-"""Which days are to be kept: all local days from the first call to yesterday."""
+"""Which days and months are to be kept: all local ones from the first call to yesterday."""
 
 from __future__ import annotations
 
@@ -25,7 +25,19 @@ def keep_days(database: Database, zone: ZoneInfo, now: datetime, stopped: Callab
         return 0
     whole = Period(periods.today(first, zone).start, periods.today(now, zone).start)
     days = [(day.start, day.end) for day in periods.days(whole, zone)]
-    return rollups.keep(database, days, zone, now, stopped)
+    count = rollups.keep(database, days, zone, now, stopped)
+    rollups.keep_months(database, months(whole, zone), zone, now, stopped)
+    return count
+
+
+def months(whole: Period, zone: ZoneInfo) -> list[list[tuple[datetime, datetime]]]:
+    """The calendar months of these whole days, those cut off at either end left out; each as its days."""
+    found = []
+    for piece in periods.pieces(whole, zone, "month"):
+        first, behind = piece.start.astimezone(zone).date(), piece.end.astimezone(zone).date()
+        if first.day == 1 and behind.day == 1:
+            found.append([(day.start, day.end) for day in periods.days(piece, zone)])
+    return found
 
 
 def keep_always(database: Database, zone: ZoneInfo, stop: threading.Event, every_s: float = 600) -> None:

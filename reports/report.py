@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from callcenter.database import to_us
 from callcenter.errors import NotFound
 from config.settings import ServiceLevels
-from cti import rollups, waits
+from cti import kept, waits
 from cti.rows import Call
 from cti.tallies import tally
 from cti.waits import Wait
@@ -178,8 +178,8 @@ def _backwards(db: Session, zone: ZoneInfo, now: datetime, period: Period, queue
     if not days:
         return
     reach = Period(days[0].start, days[-1].end)
-    kept = rollups.tallies(db, reach.start, reach.end, zone, queue_name)
-    busy = {at_us for at_us, _, _ in kept.tallies}
+    of_days = kept.tallies(db, reach.start, reach.end, zone, queue_name)
+    busy = {at_us for at_us, _, _ in of_days.tallies}
     for day in reversed(days):
-        if day.start not in kept.days or to_us(day.start) in busy:
+        if day.start not in of_days.days or to_us(day.start) in busy:
             yield day

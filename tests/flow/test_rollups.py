@@ -14,9 +14,9 @@ from callcenter.events import StatusChosen, WrapUpFinished
 from config import queues
 from config.people import User
 from config.queues import Queue
-from cti import rollups, waits
+from cti import kept, rollups, waits
+from cti.kept import KeptDay, QueueDay, QueueQuarter
 from cti.projection import rebuild, record
-from cti.rollups import KeptDay, QueueDay, QueueQuarter
 from cti.rows import Call, Offer, Segment, Spell
 from reports import keep, periods, report
 from reports.report import Asked
@@ -109,6 +109,42 @@ def said(db, zone, now, period, by, queue=None):
     return [(f.name, f.value) for f in told.figures], lines, agents
 
 
+def test_kept_months_say_what_their_days_say_and_go_with_any_of_them(database):
+    """April and May are whole; calls came in late March and early June, too."""
+    zone = SHANGHAI
+    whole = periods.span(date(2026, 3, 25), date(2026, 6, 5), zone)
+    year = periods.span(date(2026, 1, 1), date(2026, 12, 31), zone)
+    now = whole.end + timedelta(hours=3)
+    with database.write() as db:
+        people(db)
+        generated(db, whole.start, whole.length.days, 300)
+
+    def everything():
+        with database.read() as db:
+            return [
+                said(db, zone, now, year, by, queue) for by in ("month", "queue", "agent") for queue in (None, "repair")
+            ]
+
+    def standing():
+        with database.read() as db:
+            found = db.scalars(select(KeptDay.starts_at).where(KeptDay.span == "month").order_by(KeptDay.starts_at))
+            return [at.astimezone(zone).date() for at in found]
+
+    raw = everything()
+    keep.keep_days(database, zone, now)
+    assert standing() == [date(2026, 4, 1), date(2026, 5, 1)]
+    assert everything() == raw
+    with database.write() as db:
+        told = periods.day(date(2026, 5, 20), zone).start + timedelta(hours=9)
+        record(db, Told("tel-late.1", at=told).arrives().joins("repair").abandons("repair").ends().facts, "cel")
+    assert standing() == [date(2026, 4, 1)]
+    doubted = everything()
+    assert doubted != raw
+    keep.keep_days(database, zone, now)
+    assert standing() == [date(2026, 4, 1), date(2026, 5, 1)]
+    assert everything() == doubted
+
+
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 @pytest.mark.parametrize("name", ZONES)
 def test_kept_days_say_what_the_calls_say_and_pieces_add_up(database, name, changes):
@@ -174,7 +210,7 @@ def keep_facts(database, facts) -> None:
         record(db, facts, "ami")
 
 
-def kept(database) -> list[datetime]:
+def kept_days(database) -> list[datetime]:
     with database.read() as db:
         return list(db.scalars(select(KeptDay.starts_at).where(KeptDay.ready).order_by(KeptDay.starts_at)))
 
@@ -187,7 +223,7 @@ def test_a_day_is_kept_once_it_is_over_and_nothing_in_it_goes_on(database):
     keep_facts(database, call.facts)  # he is in wrap-up
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(hours=5)) == 0  # the day is not over
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 0
-    assert kept(database) == []
+    assert kept_days(database) == []
     keep_facts(database, [WrapUpFinished(at=call.at + timedelta(seconds=30), agent="1001", by="clock")])
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 1
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 0
@@ -199,10 +235,10 @@ def test_a_fact_told_late_drops_its_day_and_no_other(database):
         keep_facts(database, call.facts)
     now = NINE + timedelta(days=4)
     assert keep.keep_days(database, SHANGHAI, now) == 4
-    days = kept(database)
+    days = kept_days(database)
     late = Told("tel-1795395000.77", at=NINE + timedelta(days=1, hours=2)).arrives().joins().abandons().ends()
     keep_facts(database, late.facts)  # read from the switch's log, days later
-    assert kept(database) == [days[0], *days[2:]]
+    assert kept_days(database) == [days[0], *days[2:]]
     period = periods.span(date(2026, 11, 23), date(2026, 11, 25), SHANGHAI)
     with database.read() as db:
         raw = said(db, SHANGHAI, now, period, "day")
@@ -211,7 +247,7 @@ def test_a_fact_told_late_drops_its_day_and_no_other(database):
     with database.read() as db:
         assert said(db, SHANGHAI, now, period, "day") == raw
     keep_facts(database, [StatusChosen(at=now, agent="1001", status="on_break")])  # today's are nobody's past
-    assert len(kept(database)) == 4
+    assert len(kept_days(database)) == 4
 
 
 def test_what_changed_while_a_day_was_counted_is_not_kept(database, monkeypatch):
@@ -226,7 +262,7 @@ def test_what_changed_while_a_day_was_counted_is_not_kept(database, monkeypatch)
 
     monkeypatch.setattr(waits, "between", interrupted)
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 0
-    assert kept(database) == []
+    assert kept_days(database) == []
     monkeypatch.undo()
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 1
     with database.read() as db:
@@ -237,18 +273,18 @@ def test_what_changed_while_a_day_was_counted_is_not_kept(database, monkeypatch)
 def test_days_of_another_zone_are_counted_anew(database):
     keep_facts(database, answered_call().wraps_up("1001").facts)
     keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1))
-    before = kept(database)
+    before = kept_days(database)
     keep.keep_days(database, ZoneInfo("Asia/Kolkata"), NINE + timedelta(days=1))
-    assert kept(database) == [before[0] + timedelta(hours=2, minutes=30)]
+    assert kept_days(database) == [before[0] + timedelta(hours=2, minutes=30)]
 
 
 def test_days_counted_by_an_older_version_are_not_believed_and_counted_anew(database):
     keep_facts(database, answered_call().wraps_up("1001").facts)
     keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1))
     with database.write() as db:
-        db.execute(update(KeptDay).values(version=rollups.VERSION - 1))
+        db.execute(update(KeptDay).values(version=kept.VERSION - 1))
     with database.read() as db:
-        assert not rollups.tallies(db, NINE - timedelta(days=1), NINE + timedelta(days=1), SHANGHAI).days
+        assert not kept.tallies(db, NINE - timedelta(days=1), NINE + timedelta(days=1), SHANGHAI).days
     assert keep.keep_days(database, SHANGHAI, NINE + timedelta(days=1)) == 1
 
 

@@ -15,11 +15,13 @@ from tests.ports import free_port
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
-    """The URL of an empty database."""
+def cluster(kept: Path | None = None) -> Iterator[str]:
+    """The URL of an empty database; or of the one in this folder, which stays there."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     assert programs, "PostgreSQL is missing: apt-get install postgresql"
-    folder = Path(tempfile.mkdtemp(prefix="cc-pg-", dir="/tmp"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="cc-pg-", dir="/tmp"))
+    folder.mkdir(parents=True, exist_ok=True)
+    stands = (folder / "data").is_dir()
     # PostgreSQL refuses to run as root.
     owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     os.chown(folder, owner.pw_uid, owner.pw_gid)
@@ -32,12 +34,14 @@ def cluster() -> Iterator[str]:
 
     data, port = str(folder / "data"), free_port()
     try:
-        run("initdb", "-D", data, "-U", "callcenter", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        if not stands:
+            run("initdb", "-D", data, "-U", "callcenter", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off"
         run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield f"postgresql+psycopg://callcenter@127.0.0.1:{port}/postgres"
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            run("pg_ctl", "-D", data, "-w", "-m", "fast" if kept else "immediate", "stop")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,7 @@ from callcenter.database import Base, Database
 from config import people
 from config.people import TooManyAttempts, User, WrongLogin
 from config.settings import Settings
-from cti import projection, rollups
+from cti import kept, projection
 from cti.demo import fill_calls
 from cti.rows import Call, Segment
 from reports import keep, periods, report, today
@@ -101,8 +101,8 @@ def test_kept_days_say_the_same_as_the_calls(database):
     raw = told()
     assert keep.keep_days(database, zone, NOW) > 300
     with database.read() as db:
-        assert len(rollups.tallies(db, period.start, period.end, zone).days) == 31
-        assert len(rollups.agent_tallies(db, period.start, period.end, zone)[0]) == 31
+        assert len(kept.tallies(db, period.start, period.end, zone).days) == 31
+        assert len(kept.agent_tallies(db, period.start, period.end, zone)[0]) == 31
     for was, now in zip(raw, told(), strict=True):
         assert now.figures == was.figures
         assert now.lines == was.lines
@@ -116,7 +116,7 @@ def test_a_fact_that_is_being_written_while_its_day_is_counted_is_not_lost(datab
     day = periods.span(date(2026, 9, 15), date(2026, 9, 15), zone)
     keep.keep_days(database, zone, NOW)
     with database.write() as db:
-        db.execute(delete(rollups.KeptDay).where(rollups.KeptDay.starts_at == day.start))
+        db.execute(delete(kept.KeptDay).where(kept.KeptDay.starts_at == day.start))
     with ThreadPoolExecutor(1) as other:
         with database.write() as db:
             projection.record(db, late.facts, "queue_log")  # doubted, not yet committed
@@ -126,7 +126,7 @@ def test_a_fact_that_is_being_written_while_its_day_is_counted_is_not_lost(datab
         assert counting.result(20) == 1
     with database.read() as db:
         told = {f.name: f.value for f in report.report(db, zone, NOW, report.Asked(period=day)).figures}
-        assert day.start in rollups.tallies(db, day.start, day.end, zone).days
+        assert day.start in kept.tallies(db, day.start, day.end, zone).days
         joined = select(func.count()).select_from(Segment).where(Segment.kind == "queue")
         assert told["offered"] == db.scalar(joined.where(Segment.started_at >= day.start, Segment.started_at < day.end))
 
