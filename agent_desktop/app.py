@@ -36,6 +36,7 @@ from agent_desktop import (
     today,
     token_pages,
     warranty_rules,
+    webhook_pages,
 )
 from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Health
@@ -98,7 +99,8 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
-    for module in (*daily, *records, dispatches, admin, token_pages):
+    others = (token_pages, webhook_pages)
+    for module in (*daily, *records, dispatches, admin, *others):
         router.include_router(module.router)
     return router
 

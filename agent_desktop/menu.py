@@ -29,6 +29,7 @@ MANAGE = (
     Entry("users", "/admin/users", marked("Users")),
     Entry("users", "/admin/tokens", marked("API tokens")),
     Entry("warranty.write", "/warranty-rules", marked("Warranty rules")),
+    Entry("webhooks", "/admin/webhooks", marked("Webhooks")),
 )
 
 

@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import select
 from starlette.requests import HTTPConnection
 
 from agent_desktop import i18n, menu
 from agent_desktop.desktop import Desktop, desktop_of
+from agent_desktop.rows import Webhook
 from agent_desktop.session import SignedIn, SignedInHere, may
 from agent_desktop.words import WORDS, english
 from callcenter import phone
@@ -73,6 +75,14 @@ class Page:
     def detail(self, fault: CallCenterError) -> str:
         """What the fault says beside its sentence, in the reader's language."""
         return self._(fault.wording, **fault.values)
+
+    def stopped_webhooks(self) -> list[str]:
+        """What an administrator must look at, whichever page he is on."""
+        if not self.may("webhooks"):
+            return []
+        stopped = Webhook.disabled_at.is_not(None) & Webhook.ended_at.is_(None)
+        with self.database.read() as db:
+            return list(db.scalars(select(Webhook.name).where(stopped).order_by(Webhook.id)))
 
     def text(self, template: str, **values: object) -> str:
         found = self.desktop.environments[self.language].get_template(template)

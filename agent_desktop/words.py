@@ -20,6 +20,18 @@ WORDS: dict[str, dict[str, str]] = {
         "tickets": _("Tickets"),
         "webhooks": _("Webhooks"),
     },
+    "happening_area": {
+        "call": _("Calls"),
+        "agent": _("Agents"),
+        "ticket": _("Tickets"),
+        "switch": _("Link to the switch"),
+    },
+    "delivery": {
+        "waiting": _("To be sent"),
+        "sent": _("Delivered"),
+        "failed": _("Given up"),
+        "dropped": _("Dropped"),
+    },
     "call_state": {
         "arrived": _("Arrived"),
         "in_menu": _("In the menu"),

@@ -132,6 +132,14 @@ class ServiceLevels(Section):
     sl6_abandoned_s: int = Field(0, ge=0)  # sooner abandons do not count; 0: all count
 
 
+class Webhooks(Section):
+    """Telling other programs what happens."""
+
+    allow: tuple[str, ...] = ()  # names, addresses or networks inside our own network that may be told
+    answer_timeout_s: float = Field(10.0, gt=0, le=60)
+    at_once: int = Field(4, ge=1, le=32)  # deliveries under way at the same time
+
+
 class Settings(Section):
     home: Path = Path("var")
     centre: Centre = Centre()
@@ -142,6 +150,7 @@ class Settings(Section):
     desktop: Desktop = Desktop()
     recording: Recording = Recording()
     service_level: ServiceLevels = ServiceLevels()
+    webhooks: Webhooks = Webhooks()
 
     @property
     def database_url(self) -> str:

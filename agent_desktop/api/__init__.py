@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from agent_desktop import faults
-from agent_desktop.api import agents, calls, customers, events, tickets
+from agent_desktop.api import agents, calls, customers, events, tickets, webhooks
 from agent_desktop.api.once import DoneBefore
 from agent_desktop.desktop import Desktop
 from agent_desktop.page import OpenPage
@@ -32,7 +32,7 @@ def create_api(desktop: Desktop) -> FastAPI:
     def again(_request: Request, done: DoneBefore) -> JSONResponse:
         return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
 
-    for module in (calls, tickets, customers, agents, events):
+    for module in (calls, tickets, customers, agents, events, webhooks):
         api.include_router(module.router)
 
     @api.get("/docs", include_in_schema=False)

@@ -98,6 +98,7 @@ def worker(
     """Run the worker alone: registers recordings and does what else is due."""
     import signal
 
+    from agent_desktop.webhooks import keep_telling
     from callcenter import run as runner
     from callcenter import worker as working
     from recordings import catalogue
@@ -114,7 +115,9 @@ def worker(
         threading.Thread(target=_end_with, args=(stop,), daemon=True).start()
     os.nice(10)
     keeping = threading.Thread(target=keep_always, args=(database, settings.centre.zone, stop))
+    telling = threading.Thread(target=keep_telling, args=(database, settings.webhooks, stop))
     keeping.start()
+    telling.start()
     try:
         with database.write() as db:
             nightly.plan(db, settings.centre.zone, now())
@@ -123,6 +126,7 @@ def worker(
     finally:
         stop.set()
         keeping.join()
+        telling.join()
         bus.close()
         database.close()
 
