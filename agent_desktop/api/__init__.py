@@ -10,10 +10,22 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from agent_desktop import faults
 from agent_desktop.api import agents, calls, customers, events, tickets, webhooks
 from agent_desktop.api.once import DoneBefore
+from agent_desktop.api.shapes import Fault
 from agent_desktop.desktop import Desktop
 from agent_desktop.page import OpenPage
 
 VERSION = "1"
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Fault, "description": "Not understood"},
+    401: {"model": Fault, "description": "No token that is good"},
+    403: {"model": Fault, "description": "Not allowed"},
+    404: {"model": Fault, "description": "Not there, or not to be seen"},
+    409: {"model": Fault, "description": "Changed meanwhile"},
+    413: {"model": Fault, "description": "Too large"},
+    422: {"model": Fault, "description": "Cannot be used"},
+    503: {"model": Fault, "description": "The database does not answer"},
+}
+"""What any route may answer beside what it is asked for."""
 
 
 def create_api(desktop: Desktop) -> FastAPI:
@@ -33,7 +45,7 @@ def create_api(desktop: Desktop) -> FastAPI:
         return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
 
     for module in (calls, tickets, customers, agents, events, webhooks):
-        api.include_router(module.router)
+        api.include_router(module.router, responses=REFUSALS)
 
     @api.get("/docs", include_in_schema=False)
     def docs(page: OpenPage) -> HTMLResponse:

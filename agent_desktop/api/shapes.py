@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_desktop.desktop import LARGEST_ID
+from ticketing.rows import CustomerKind
 
 Reference = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
@@ -20,6 +21,16 @@ class Sent(BaseModel):
     """What a program sends; a field we do not know is a mistake, not ignored."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Fault(BaseModel):
+    """What every refusal says; some faults say more, such as the fields at fault or what a colleague changed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str = Field(description="The machine word of the fault.")
+    message: str = Field(description="What happened, for people.")
+    detail: str
 
 
 class Call(Shape):
@@ -146,12 +157,12 @@ class Customer(Shape):
 
 
 class NewCustomer(Sent):
-    kind: str
-    name: str = Field(max_length=120)
+    kind: CustomerKind
+    name: str = Field(min_length=1, max_length=120)
     phones: list[str] = Field(default=[], max_length=20)
     region: str = Field("", max_length=80)
     address: str = Field("", max_length=200)
-    language: str = Field("zh", max_length=5)
+    language: Literal["zh", "en"] = "zh"
     note: str = Field("", max_length=20_000)
 
 
