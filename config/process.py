@@ -75,6 +75,9 @@ class Process:
                 "the switch that runs (pid %s) %s; it is replaced", pid, "has other settings" if answers else "is mute"
             )
             self.stop(_STOP_S if answers else 1.0)
+        if self._child is not None:  # it has said good-bye; its ports are free once it is gone
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_STOP_S)
         self.bound_logs()
         installation = self._installation = switch.find(self.settings)
         home = switch.folders(self.settings)
@@ -85,6 +88,7 @@ class Process:
                 if (folder := closed(path, *owner)) is not None:
                     raise FolderClosed(str(folder))
         _make_private(switch.control_folder(self.settings), home, owner)
+        switch.begin_boot(home, self.settings.switch.name)
         with (home / "log" / "console.log").open("ab") as out:
             self._child = subprocess.Popen(
                 [*installation.argv, "-f", "-C", str(self._main_file)],

@@ -69,7 +69,7 @@ class Switch(Section):
     """Asterisk, and where its doors are. Loopback only unless told otherwise."""
 
     managed: bool = True  # we start and stop it; False: it runs already, elsewhere
-    name: str = Field("tel", pattern="^[A-Za-z0-9_-]{1,20}$")  # systemname: prefixes every Uniqueid
+    name: str = Field("tel", pattern="^[A-Za-z0-9_-]{1,20}$")  # prefixes every Uniqueid, with the number of its start
     asterisk: str = ""  # path of an installed Asterisk; empty: the one in the home folder, else the one on PATH
     host: str = "127.0.0.1"
     ami_port: int = 15038

@@ -120,8 +120,18 @@ def render(settings: Settings, database: Database) -> bool:
     files |= {f"{name}.conf": "" for name in _EMPTY}
     owner = home_.runs_as(settings)
     modes = {name: 0o600 if name in _FOR_THE_OWNER else 0o644 for name in files}
+    if not (home / "etc" / "boot.conf").is_file():
+        begin_boot(home, settings.switch.name)
     changed = [_write(home / "etc" / name, text, modes[name], owner) for name, text in files.items()]
     return any(changed)
+
+
+def begin_boot(home: Path, name: str) -> None:
+    """Number the next start of the switch; to be called while it does not run."""
+    file = home / "etc" / "boot.conf"
+    found = re.search(r"-([0-9]+)$", file.read_text(encoding="utf-8").strip()) if file.is_file() else None
+    number = int(found[1]) + 1 if found else 0
+    _write(file, f"systemname = {name}-{number}\n", 0o644, None)
 
 
 def folders(settings: Settings) -> Path:

@@ -28,6 +28,8 @@ from cti.wire import Field, Frames, Message, clean, compose, event_name, parse
 log = logging.getLogger(__name__)
 
 BOOT_TIMEOUT_S = 60.0  # from a log-in to FullyBooted; a switch that starts answers log-ins long before it is ready
+ASKED_EVERY = 0.2  # of a beat, from one answer to the next question
+SILENT_AFTER = 0.5  # of a beat; what is sent to a switch that stands still would be done whenever it wakes
 STEADY_S = 10.0  # a link that held this long was a good one: the next loss is a first one again
 
 
@@ -106,6 +108,9 @@ class Door:
     ) -> list[Message]:
         if self._line is None:
             raise SwitchUnreachable(self.fault.detail if self.fault else "not connected")
+        silent_s = time.monotonic() - self._line.heard_at
+        if silent_s > SILENT_AFTER * self._switch.heartbeat_s:
+            raise SwitchUnreachable(f"nothing heard for {silent_s:.1f} s, {action} was not sent")
         return await self._line.ask(action, fields, timeout_s or self._switch.answer_timeout_s, many)
 
     # --- keeping the link -------------------------------------------------------------------------------------
@@ -166,14 +171,14 @@ class Door:
         self.booted_at = _booted_at(status, line.uptime_s, now())
 
     async def _watch(self, line: _Line) -> None:
-        """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.35 beats later.
+        """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.2 beats later.
 
         One that tells but does not hear us is lost at its third unanswered question.
         """
         beat_s = self._switch.heartbeat_s
         unanswered = 0
         while not line.lost.done():
-            await asyncio.wait({line.lost}, timeout=0.35 * beat_s)
+            await asyncio.wait({line.lost}, timeout=ASKED_EVERY * beat_s)
             heard_at = line.heard_at
             try:
                 await line.ask("Ping", {}, beat_s, many=False)  # a switch under load may take its time

@@ -71,6 +71,8 @@ class Intake:
         self._store = Store(database, bus, Spool(settings.home / "spool" / f"{self._switch}.jsonl"), files)
         self._resync_due = False
         self._unseen_until = now()  # from here on the link tells, if nothing is due
+        self._early: list[Message] = []  # heard on a new link before it was known what went before
+        self._caught_up = False
         self._noted_at = time.monotonic()
         self._watch = invariants.Watch()
         self._watching: asyncio.Task[None] | None = None
@@ -166,6 +168,8 @@ class Intake:
         heard: list[Fact] = []
         for place, message in enumerate(messages):
             match message["Event"]:
+                case name if name in WANTED and not self._caught_up:
+                    self._early.append(message)
                 case name if name in WANTED:
                     fact = self._fact(message)
                     if fact is not None:
@@ -174,12 +178,16 @@ class Intake:
                     await self._keep(heard)
                     heard = []
                     if name == _STOP:
+                        await self._keep(self._facts(self._early))
                         return False
                     if name == _LINK_DOWN:
+                        self._caught_up = False
                         await asyncio.to_thread(self._store.lose, self._switch, _received(message), message["why"])
-                    else:
+                    elif name == _LINK_UP or self._caught_up:
                         self._resync_due, self._unseen_until = True, _received(message)
-                        await self._resync(messages[place + 1 :])
+                        early, self._early, self._caught_up = self._early, [], True
+                        await self._resync([*early, *messages[place + 1 :]])
+                        heard = self._facts(early)
         await self._keep(heard)
         if not self._resync_due and time.monotonic() - self._noted_at >= NOTE_S:
             self._noted_at = time.monotonic()
@@ -196,6 +204,9 @@ class Intake:
             return await asyncio.wait_for(self.door.inbox.take(BATCH), timeout_s)
         except TimeoutError:
             return []
+
+    def _facts(self, messages: Sequence[Message]) -> list[Fact]:
+        return [fact for message in messages if (fact := self._fact(message)) is not None]
 
     def _fact(self, message: Message) -> Fact | None:
         """None for what says nothing, and for what cannot be read: that is logged."""
@@ -221,7 +232,7 @@ class Intake:
             return
         heard = [message for message in [*waiting, *self.door.inbox] if message["Event"] in WANTED]
         told = {m.get("Uniqueid", "") for m in heard if m["Event"] in ("Newchannel", "Hangup")}
-        facts = [fact for message in heard if (fact := self._fact(message)) is not None]
+        facts = self._facts(heard)
         until, booted_at = self._unseen_until, self.door.booted_at
         done = await asyncio.to_thread(self._store.catch_up, sight, self._switch, booted_at, told, until, facts)
         self._resync_due = not done

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
@@ -37,6 +38,7 @@ from cti.translate import Normalise, channel_seen, device_seen, waiting_seen
 
 SAME_BOOT = timedelta(seconds=1)  # the switch tells its start to the second
 _WAITING = ("waiting", "ringing")
+_UNSURE = timedelta(seconds=5)  # before the link told again; what was heard then may not be recorded yet
 _TOLD_BEFORE = timedelta(minutes=5)  # what is older than the gap by this needs no second look
 
 log = logging.getLogger(__name__)
@@ -162,13 +164,14 @@ def catch_up(
         if lost_at is not None:
             gap.events += record(db, [SwitchLost(at=lost_at, switch=switch)], "resync")
     if files is not None:
-        found = [fact for fact in _unseen(db, switch, files, sight.at, lost_at) if fact.at <= (until or sight.at)]
+        until = until or sight.at
+        found = [fact for fact in _unseen(db, switch, files, sight.at, lost_at, until) if fact.at <= until]
         last_at = max((fact.at for fact in found if booted_at and fact.at < booted_at), default=lost_at)
         if lost_at is not None and last_at is not None:
             lost_at = max(lost_at, last_at)
         new = logs.Told([*_recent(db, switch, found), *waiting]).new(found)
         gap.events += record(db, recognise(db, new), logs.source_of)
-        gap.told = [fact for fact in new if fact.at >= (until or sight.at) - logs.NEAR]
+        gap.told = [fact for fact in new if fact.at >= until - logs.NEAR]
         log.info("resync: %s lines of the logs told %s facts that were not heard", len(found), len(new))
         db.flush()
     facts: list[Fact] = [SwitchFound(at=sight.at, switch=switch, restarted=restarted)]
@@ -190,8 +193,15 @@ def _live(db: Session, switch: str) -> tuple[dict[str, Call], dict[str, Leg]]:
 # --- the logs -------------------------------------------------------------------------------------------------------
 
 
-def _unseen(db: Session, switch: str, files: LogFiles, at: datetime, lost_at: datetime | None) -> list[Fact]:
-    """The facts of the lines that were written since the logs were read last; none at the very first look."""
+def _unseen(
+    db: Session, switch: str, files: LogFiles, at: datetime, lost_at: datetime | None, until: datetime
+) -> list[Fact]:
+    """The facts of the lines that were written since the logs were read last; none at the very first look.
+
+    Lines from about ``until`` on are read again next time: the link tells the same, but not if we die before it is
+    recorded.
+    """
+    surely_told = until - _UNSURE
     lines: dict[str, list[str]] = {}
     for name, path in files.paths.items():
         row = db.get(LogRow, (switch, name))
@@ -204,11 +214,17 @@ def _unseen(db: Session, switch: str, files: LogFiles, at: datetime, lost_at: da
             log.warning("resync: %s cannot be read, what it tells is missing: %s", path, fault.strerror)
             lines[name], place = [], None
         if place is not None:
-            _put(db, switch, name, place, at)
+            _put(db, switch, name, tail.back(path, place, partial(_written_after, surely_told)), at)
     known = _known(db, switch)
     found = logs.facts(lines["queue_log"], lines["cel.csv"], switch, known, files.normalise, files.language)
     since = None if lost_at is None else lost_at - _TOLD_BEFORE
     return [fact for fact in found if since is None or fact.at >= since]
+
+
+def _written_after(moment: datetime, text: str) -> bool:
+    """Whether a line of either log tells of a later moment; what cannot be read does not stand in the way."""
+    line = logs.cel_line(text) or logs.queue_line(text)
+    return line is None or line.at > moment
 
 
 def _known(db: Session, switch: str) -> logs.Known:

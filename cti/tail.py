@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+BACK = 65536  # bytes looked at first for what is young
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,27 @@ def read(path: Path, place: Place | None) -> tuple[list[str], Place | None]:
     offset = place.offset if place is not None and place.offset <= here.offset else 0
     more, offset = _from(path, offset)
     return lines + more, Place(here.inode, offset)
+
+
+def back(path: Path, place: Place, young: Callable[[str], bool]) -> Place:
+    """The place before the last lines of the file that are young; of a file put aside none are looked at."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_ino != place.inode:
+            return place
+        length = min(BACK, place.offset)
+        while True:
+            file.seek(place.offset - length)
+            text = file.read(length)
+            start = 0 if length == place.offset else text.find(b"\n") + 1  # behind a line that is only partly here
+            offset = place.offset
+            lines = text[start:].split(b"\n")[:-1]
+            for line in reversed(lines):
+                if not young(line.decode(errors="replace")):
+                    return Place(place.inode, offset)
+                offset -= len(line) + 1
+            if length == place.offset:
+                return Place(place.inode, offset)
+            length = min(length * 4, place.offset)
 
 
 def whole(path: Path) -> list[str]:

@@ -30,6 +30,7 @@ AROUND = timedelta(hours=6)  # calls that pass midnight are read to their end
 FRESH = timedelta(seconds=5)  # what has only just ended may still be on its way
 WRITTEN_WITHIN = timedelta(minutes=2)  # a recording is joined and put on record this soon
 
+CUT = "shorter than the call: a full disk, or sound that never came"
 UNWRITTEN_MS = 2200  # sound that a switch has in its buffers, and takes with it when it dies
 
 
@@ -375,7 +376,7 @@ def _recordings(
             account.differs(call.call_id, "recording", row.file, "", "there is no such file")
         elif (length_ms := sound.length_ms(path)) < least_ms:
             ours, theirs = f"{row.expected_ms / 1000:.1f} s", f"{length_ms / 1000:.1f} s"
-            account.differs(call.call_id, "recording", ours, theirs, "cut short: a full disk?")
+            account.differs(call.call_id, "recording", ours, theirs, CUT)
         elif path.stat().st_size != row.bytes:
             account.differs(
                 call.call_id, "recording", row.bytes, path.stat().st_size, "changed since it was put on record"

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 CHUNK = 65536
+BUFFER = 65536  # of each socket: what lies on the way must not hide that somebody does not read
 
 
 class FaultProxy:
@@ -81,6 +82,8 @@ class FaultProxy:
             server.settimeout(None)
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for kind in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    end.setsockopt(socket.SOL_SOCKET, kind, BUFFER)
             self.connected_at = time.monotonic()
             self.connections += 1
             with self._lock:

@@ -127,9 +127,9 @@ def sight(at: datetime) -> resync.Sight:
     return resync.Sight(at, seen, list(waiting.values()), list(phones.values()))
 
 
-def come_back(database: Database, folder: Path, at: datetime) -> None:
-    """Intake is there again."""
-    files = write_logs(folder, at)
+def come_back(database: Database, folder: Path, at: datetime, read_at: datetime | None = None) -> None:
+    """Intake is there again, and reads the logs a moment later than the link is up."""
+    files = write_logs(folder, read_at or at)
     with database.write() as db:
         row = resync.switch_row(db, SWITCH)
         row.connected = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from sqlalchemy import select
 from callcenter.database import now
 from callcenter.events import StatusChosen
 from config import queues
+from config.queues import Queue
 from cti.projection import record
 from cti.rows import Agent, Call, Leg, Offer, Segment, SwitchRow
 from reports import nightly, reconcile
@@ -26,6 +28,8 @@ from tests.switch.conftest import Switch
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
+log = logging.getLogger(__name__)
+
 RIGHT_WITHIN_S = 1.5  # after the link is up again
 
 
@@ -42,6 +46,8 @@ class Ours:
         with self.database.write() as db:
             for extension in agents:
                 queues.set_member(db, "inquiry", extension)
+            for queue in db.scalars(select(Queue)):
+                queue.wrap_up_s = 1
         self.available(agents)
 
     @classmethod
@@ -64,11 +70,12 @@ class Ours:
                 chosen = StatusChosen(at=now(), agent=extension, status="available", by=f"agent{extension}")
                 record(db, [chosen], "desk")
 
-    def start(self, part: str = "cti", **more: str) -> None:
-        ours = self.switch.env | {"CALLCENTER_SWITCH__AMI_PORT": str(self.proxy.port)} | more
+    def start(self, part: str = "cti", name: str = "") -> None:
+        """``name`` is for a second one of the same part."""
+        ours = self.switch.env | {"CALLCENTER_SWITCH__AMI_PORT": str(self.proxy.port)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CALLCENTER_")}
         with self.output.with_name(f"{part}-output.txt").open("ab") as out:
-            self.processes[part] = subprocess.Popen(
+            self.processes[name or part] = subprocess.Popen(
                 [sys.executable, "-m", "callcenter", part], cwd=ROOT, env=kept | ours, stdout=out, stderr=out
             )
 
@@ -116,9 +123,26 @@ class Ours:
         """Wait for the next connection, then for the rows; seconds between the two."""
         wait_until(lambda: self.proxy.connections > connections, 20, "we are connected again")
         wait_until(holds, 10, f"{what}; it is {self.states()}")
-        took_s = time.monotonic() - self.proxy.connected_at
+        took_s = self._took(self.proxy.connected_at, what, "the link was up")
         assert took_s < RIGHT_WITHIN_S, f"{what}: only after {took_s:.2f} s"
         return took_s
+
+    def right_after(self, over_at: float, holds: Callable[[], object], what: str) -> None:
+        """Wait for the rows; ``over_at`` (monotonic) is when the fault was over."""
+        wait_until(holds, 5, f"{what}; it is {self.states()}")
+        self._took(over_at, what, "the fault was over")
+
+    @staticmethod
+    def _took(since: float, what: str, after: str) -> float:
+        took_s = time.monotonic() - since
+        log.info("%s: %.2f s after %s", what, took_s, after)
+        return took_s
+
+    def missed_within(self, seconds: float, what: str) -> None:
+        """Wait until our rows say that the link is dead; no longer than is promised."""
+        began = time.monotonic()
+        wait_until(lambda: not self.watched(), seconds, what)
+        log.info("%s: after %.1f s", what, time.monotonic() - began)
 
     def reconciled(self) -> reconcile.Account:
         """The day as it is once everything is over, recordings aside: nobody joins them here."""

@@ -32,6 +32,7 @@ from callcenter.jobs import Job
 from config import queues
 from config.people import User
 from config.queues import Queue
+from config.settings import ServiceLevels
 from cti.projection import rebuild
 from cti.resync import LogFiles
 from cti.rows import Agent, Call, Offer
@@ -343,9 +344,14 @@ def soak(
         stack.callback(lambda: [person.stop() for person in run.people])
         wait_until(lambda: not run.someone_calls(), 120, "every caller is through")
         took_s = time.monotonic() - began
-        outcome = _compare(run, took_s)
-        if keep is not None and not outcome.whole:
-            shutil.copytree(switch.home, keep, ignore=shutil.ignore_patterns("asterisk", "*.ulaw", "*.ctl", "sounds"))
+        whole = False
+        try:
+            outcome = _compare(run, took_s)
+            whole = outcome.whole
+        finally:
+            if keep is not None and not whole:
+                left_out = shutil.ignore_patterns("asterisk", "*.ulaw", "*.ctl", "sounds", "people")
+                shutil.copytree(switch.home, keep, ignore=left_out, dirs_exist_ok=True)
         return outcome
 
 
@@ -409,6 +415,8 @@ def _compare(run: Soak, took_s: float) -> Outcome:
 
 def _stood_still(db: Session, run: Soak, one: Difference) -> bool:
     """A switch that stands still hears nothing: its recordings lack just that, and reconcile must say so."""
+    if not one.theirs.endswith(" s"):
+        return False
     call = db.get_one(Call, one.call_id)
     lack_s = float(one.ours.split()[0]) - float(one.theirs.split()[0])
     missed_s = sum(
@@ -431,12 +439,18 @@ def someone_elses_count(ours: Ours) -> list[str]:
     theirs = independent.figures("\n".join(whole(files.paths["queue_log"])))
     found = []
     with ours.database.read() as db:
-        told = today.by_queue(db, settings.centre.zone, now() + timedelta(seconds=1), settings.service_level)
+        levels = ServiceLevels(form="sl3")
+        told = today.by_queue(db, settings.centre.zone, now() + timedelta(seconds=1), levels)
         for queue, other in theirs.items():
             said = {figure.name: figure.value for figure in told[queue]}
             for name in ("offered", "answered", "abandoned", "flow_outs"):
                 if said[name] != getattr(other, name):
                     found.append(f"{queue} {name}: ours {said[name]}, theirs {getattr(other, name)}")
+            for name, value in (("asa", other.asa), ("service_level", other.sl3)):
+                mine = said[name]
+                off = 1.0 if name == "asa" else 0.001  # the log has whole seconds
+                if (mine is None) != (value is None) or abs((mine or 0) - (value or 0)) > off:
+                    found.append(f"{queue} {name}: ours {mine}, theirs {value}")
         taken = Counter(db.scalars(select(Offer.agent).where(Offer.outcome == "answered")))
     by_agent = sum((other.answered_by for other in theirs.values()), Counter())
     if taken != by_agent:

@@ -28,11 +28,16 @@ class Witness:
 
     def ask(self, action: str, **fields: str) -> Message:
         """The answer to one action; events that follow it are in ``events``."""
+        number = self.say(action, **fields)
+        wait_until(lambda: number in self._answers, 10, f"the switch answers {action}")
+        return self._answers.pop(number)
+
+    def say(self, action: str, **fields: str) -> str:
+        """Ask for one action without waiting for its answer; the number of it."""
         number = f"w{next(self._numbers)}"
         lines = [f"{name}: {value}" for name, value in ({"Action": action, "ActionID": number} | fields).items()]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        wait_until(lambda: number in self._answers, 10, f"the switch answers {action}")
-        return self._answers.pop(number)
+        return number
 
     def heard(self, event: str, **fields: str) -> list[Message]:
         """Events of this name with these fields."""

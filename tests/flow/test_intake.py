@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -315,6 +316,26 @@ async def test_events_that_arrive_while_the_switch_is_looked_at_are_told_exactly
         assert {leg.cause for leg in db.scalars(select(Leg))} == {16}
     found = [fact for fact in facts(database) if isinstance(fact, SwitchFound)]
     assert ended_at(call_of(database)) < found[-1].at
+
+
+@in_loop
+async def test_what_a_new_link_tells_before_we_have_caught_up_is_told_behind_what_went_before(database, tmp_path):
+    """The caller came while we were away and hangs up between the log-in and our first question."""
+    async with fake_ami() as ami:
+        has(ami)
+        async with house(ami, database, tmp_path) as here:
+            ami.cut()
+            came = time.time() - 0.5
+            line = "{},{:.6f},tel-9.1,tel-9.1,PJSIP/trunk-9,13800138000,4008,from-trunk,,,李静,".format
+            file = tmp_path / "switch" / "log" / "cel-custom" / "cel.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join([line("CHAN_START", came), line("ANSWER", came + 0.1), ""]), encoding="utf-8")
+            gone = event("Hangup", Uniqueid="tel-9.1", Linkedid="tel-9.1", Cause="16", **{"Cause-txt": "Normal"})
+            ami.answers["CoreStatus"] = lambda _: gone + ami.core_status()
+            await here.reaches("ended", "tel-9.1")
+    told = [fact for fact in facts(database) if fact.call_id == "tel-9.1"]
+    assert [type(fact).__name__ for fact in told] == ["LegStarted", "LegAnswered", "LegEnded"]
+    assert call_of(database, "tel-9.1").outcome == "abandoned_menu"
 
 
 @in_loop

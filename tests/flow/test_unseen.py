@@ -146,6 +146,29 @@ def test_after_a_gap_the_rest_of_the_minute_is_told_as_ever(whole, tmp_path, awa
     assert bad == [], f"{len(bad)}:\n" + "\n".join(bad[:20])
 
 
+@pytest.mark.timeout(200)
+def test_dying_again_before_what_the_link_told_is_recorded_loses_nothing(whole, tmp_path):
+    """The logs were read past the moment from which the link tells; what it told died with us."""
+    expected = outcome(whole)
+    story = _empty(tmp_path / "story.db")
+    bad: list[str] = []
+    for place, (who, fact) in enumerate(timeline()):
+        tell(story, [(who, fact)])
+        if place % 37 == 0:
+            again = copy(story, tmp_path / f"{place}.db")
+            linked_at = quiet(min(fact.at + AWAY, timeline()[-1][1].at))
+            until = quiet(min(linked_at + AWAY, timeline()[-1][1].at))
+            come_back(again, tmp_path / "logs", linked_at, until)
+            come_back(again, tmp_path / "logs", until)
+            ours, rest = _missed(place + 1, until)
+            tell(again, [*ours, *rest])
+            vague = unheard(fact.at, until)
+            found = differences(blurred(expected, vague), blurred(outcome(again), vague))
+            bad += [f"killed behind {type(fact).__name__} {place}: {one}" for one in found]
+            again.close()
+    assert bad == [], f"{len(bad)}:\n" + "\n".join(bad[:20])
+
+
 def test_dying_within_a_transaction_is_as_dying_before_it(whole, tmp_path):
     expected = outcome(whole)
     half = len(timeline()) // 2

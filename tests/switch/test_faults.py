@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,6 +24,11 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 RIGHT_WITHIN_S = 1.5  # after the link is up again
+
+
+MINUTES_LATER = 2 * reconcile.WRITTEN_WITHIN
+# A switch that tells but never answers may be busy: it is asked three times.
+NOTICED_S = {"frozen": 7.0, "deaf": 7.0, "dumb": 21.0}
 
 
 @pytest.fixture
@@ -81,7 +86,7 @@ def test_the_link_breaks_while_calls_go_on(ours, fault):
         people.enter_context(ours.switch.caller(hold_s=1, number="13800000003"))  # comes and goes unseen
         wait_until(lambda: len(ours.switch.channels()) <= 2, 20, "two have left")
         if fault != "cut":
-            wait_until(lambda: not ours.watched(), 25, "the dead link is noticed")
+            ours.missed_within(NOTICED_S[fault], f"the link that is {fault} is noticed")
         ours.proxy.refusing = ours.proxy.frozen = ours.proxy.deaf = ours.proxy.dumb = False
         before = max(connections, ours.proxy.connections - 1)
         ours.right_within(lambda: len(ours.states()) == 1 and ours.watched(), "rows", before)
@@ -124,31 +129,30 @@ def test_we_are_killed_again_and_again_at_any_moment(ours):
     assert len(ours.calls()) == 24
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give Asterisk a small disk")
-def test_a_full_disk_cuts_a_recording_and_its_length_tells(ours):
+def test_a_recording_that_cannot_be_written_on_is_cut_and_its_length_tells(ours):
+    """As on a full disk: the switch talks on and says nothing over AMI. Its files may grow to 64 kB here."""
     settings = ours.switch.settings
-    folder = settings.recordings
-    status = folder.stat()
-    give = f"size=200k,mode=0777,uid={status.st_uid},gid={status.st_gid}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", give, "tmpfs", str(folder)], check=True)
+    ours.switch.process.stop()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, usual[1]))  # whoever is started now has it, too
     try:
-        with ExitStack() as people:
-            people.enter_context(ours.switch.desk("1001", answer_ms=300))
-            people.enter_context(ours.switch.caller(hold_s=14, number="13800000001"))
-            wait_until(lambda: [call.state for call in ours.calls()] == ["ended"], 40, "the call lived on to its end")
-        (call,) = ours.calls()
-        assert call.outcome == "answered"
-        subprocess.run(["mount", "-o", "remount,size=10m", str(folder)], check=True)  # somebody has made room
-        with ours.database.write() as db:
-            row = catalogue.register(db, folder, call.call_id, now(), tolerance_ms=1500, last_try=True)
-        assert row.state == "truncated"
-        assert row.length_ms < row.expected_ms - 3000
-        later = now() + 2 * reconcile.WRITTEN_WITHIN
-        with ours.database.read() as db:
-            account = nightly.of_day(db, settings, now().astimezone(settings.centre.zone).date(), later)
-        assert [(one.what, one.cause) for one in account.differences] == [("recording", "cut short: a full disk?")]
+        ours.switch.start()
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    wait_until(lambda: ours.watched() and ours.members(), 30, "the agents are back in the queue")
+    with ExitStack() as people:
+        people.enter_context(ours.switch.desk("1001", answer_ms=300))
+        people.enter_context(ours.switch.caller(hold_s=8, number="13800000001"))
+        wait_until(lambda: [call.state for call in ours.calls()] == ["ended"], 40, "the call lived on to its end")
+    (call,) = ours.calls()
+    assert call.outcome == "answered"
+    with ours.database.write() as db:
+        row = catalogue.register(db, settings.recordings, call.call_id, now(), tolerance_ms=1500, last_try=True)
+    assert row.state == "truncated"
+    assert 3000 < row.length_ms < row.expected_ms - 2000
+    with ours.database.read() as db:
+        account = nightly.of_day(db, settings, now().astimezone(settings.centre.zone).date(), now() + MINUTES_LATER)
+    assert [(one.what, one.cause) for one in account.differences] == [("recording", reconcile.CUT)]
 
 
 def test_the_switch_dies_with_all_its_calls_and_comes_back(ours, people):
@@ -169,4 +173,6 @@ def test_the_switch_dies_with_all_its_calls_and_comes_back(ours, people):
     people.close()
     people.enter_context(ours.switch.caller(hold_s=2, number="13800000003"))
     wait_until(lambda: len(ours.calls()) == 3 and not ours.states(), 30, "a call as ever")
+    boots = [call.call_id.split("-")[1] for call in ours.calls()]
+    assert boots[0] == boots[1] != boots[2], "were the clock set back meanwhile, two calls could have one id"
     ours.whole()

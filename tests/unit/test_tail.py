@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cti import tail
 
 
@@ -58,3 +60,20 @@ def test_a_name_with_a_line_separator_of_unicode_stays_one_line(tmp_path):
     file = tmp_path / "cel.csv"
     file.write_text('"王\u2028小明"\n', encoding="utf-8")
     assert len(tail.read(file, None)[0]) == 1
+
+
+def test_the_last_lines_that_are_young_are_left_for_next_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(tail, "BACK", 8)
+    file = tmp_path / "cel.csv"
+    lines = [f"{number:02d} 王小明" for number in range(40)]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    place = tail.end(file)
+    assert place is not None
+    for oldest in (0, 3, 39, 40):
+        here = tail.back(file, place, partial(_from, oldest))
+        assert tail.read(file, here)[0] == lines[oldest:]
+    assert tail.back(file, tail.Place(place.inode + 1, 5), lambda line: True).offset == 5  # put aside meanwhile
+
+
+def _from(oldest: int, line: str) -> bool:
+    return int(line[:2]) >= oldest
