@@ -35,6 +35,7 @@ def repair(desk) -> Ticket:
             customer_id=owner.id,
             engine_id=engine.id,
             fields={"fault": "coolant_hot", "place": "郑州东站工地"},
+            zone=desk.settings.centre.zone,
         )
 
 
@@ -212,6 +213,7 @@ def test_customer_engine_and_ticket_are_found_from_each_other(desk, repair):
 def form_of_page(text: str) -> dict[str, str]:
     """What the browser would send of the ticket's form as it stands."""
     form = text.split('<form class="body fields" method="post" action="/tickets/')[1].split("</form>")[0]
+    form = re.sub(r'<input type="checkbox"(?![^>]* checked)[^>]*>', "", form)
     sent = dict(re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', form))
     for name, options in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
