@@ -17,6 +17,7 @@ from callcenter.database import now
 from callcenter.errors import BadInput, NotFound
 from config import people
 from config.people import LoginSession, Role, User
+from ticketing import reowning, tickets
 
 router = APIRouter()
 
@@ -75,12 +76,28 @@ UserHere = Annotated[User, Depends(changeable_user)]
 
 
 @router.post("/admin/users/{user_id}/active", dependencies=[allow("users")])
-def set_active(page: PageHere, user: UserHere, active: Annotated[bool, Form()]) -> Response:
+def set_active(
+    page: PageHere,
+    user: UserHere,
+    active: Annotated[bool, Form()],
+    to: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Shut an account, or let it in again. One who leaves hands over what he has in hand: to whom is asked."""
     if user.id == page.user.id:
         raise NotYourself
+    told = []
     with page.database.write() as db:
+        work = reowning.work_of(db, user.login)
+        if not active and work and not to:
+            heirs = db.scalars(select(User).where(User.active, User.id != user.id).order_by(User.login)).all()
+            return page.render("reowning.html", user=user, work=work, heirs=heirs, status=409)
+        if not active and work:
+            zone = page.settings.centre.zone
+            told = reowning.hand_over(db, user.login, to, by=page.user.login, now=now(), zone=zone)
         people.set_active(db, user, active, now())
     page.desktop.sockets.look()
+    for ticket in told:
+        page.bus.publish(tickets.nudge(ticket))
     return RedirectResponse("/admin/users", status_code=303)
 
 

@@ -22,6 +22,7 @@ from agent_desktop import (
     control,
     customers,
     desk,
+    diary,
     dispatches,
     engines,
     entry,
@@ -100,7 +101,8 @@ def inner() -> APIRouter:
     daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
     others = (token_pages, webhook_pages)
-    for module in (*daily, *records, dispatches, admin, *others):
+    ticket_pages = (dispatches, diary)
+    for module in (*daily, *records, *ticket_pages, admin, *others):
         router.include_router(module.router)
     return router
 

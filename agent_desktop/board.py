@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,10 @@ from config.queues import Queue
 from cti.rows import Agent, Call, SwitchRow
 from reports import nightly, today
 from reports.figures import Figure
+from ticketing import dispatch, duties, tickets
+from ticketing.dispatch import Dispatch
+from ticketing.duties import Duty
+from ticketing.rows import Ticket
 
 LONG_RING = timedelta(seconds=30)
 COUNTED_EVERY = timedelta(seconds=5)
@@ -97,8 +101,32 @@ def _now(page: Page, db: Session) -> dict[str, Any]:
         "queues": queue_lines(db, page, at),
         "agents": agent_chips(db, page.language, at),
         "books": nightly.last(db),
+        "work": work_lines(db, page, at),
         "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkLines:
+    """What of the tickets needs a supervisor: promises broken, tickets late, answers due."""
+
+    broken: Sequence[Duty]
+    late: int
+    unanswered: int  # stations that were called and have not answered in time
+    unowned: int  # of people who have left
+
+
+def work_lines(db: Session, page: Page, at: datetime) -> WorkLines:
+    undone = Ticket.state.in_(tickets.UNDONE)
+    late = select(func.count()).select_from(Ticket).where(undone, Ticket.due_at < at, Ticket.solved_at.is_(None))
+    called = (Dispatch.state == dispatch.Sent.SENT.value) & (Dispatch.answer_by < at)
+    gone = select(User.login).where(~User.active)
+    return WorkLines(
+        broken=duties.broken(db, at, 5),
+        late=db.scalar(late) or 0,
+        unanswered=db.scalar(select(func.count()).select_from(Dispatch).where(called)) or 0,
+        unowned=db.scalar(select(func.count()).select_from(Ticket).where(undone, Ticket.owner.in_(gone))) or 0,
+    )
 
 
 def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:

@@ -28,7 +28,7 @@ from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFi
 from cti import projection, wishes
 from cti.moves import Seats
 from cti.rows import Call
-from ticketing import catalogue, customers, search, tickets
+from ticketing import catalogue, customers, duties, search, tickets
 from ticketing.kinds import TicketIncomplete
 from ticketing.rows import Customer, CustomerKind, Phone, Ticket
 from ticketing.tickets import StaleTicket
@@ -113,6 +113,7 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
 def _idle(page: Page, db: Session) -> dict[str, Any]:
     at = now()
     return {
+        "duties": duties.of_owner(db, page.user.login, 20),
         "due": cards.due(db, page.user.login, at),
         "day": own_day(db, page.user, _midnight(at, page.settings.centre.zone), at),
         "queues": waiting(db, page.user.extension or "", page.language),
@@ -157,7 +158,9 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
     said, forms = line.said_with(db, call_id, page.user), catalogue.current(db).forms
-    return {"card": card, "said": said, "forms": forms, "kinds": CustomerKind, "soon": cards.DUE_SOON}
+    promised = duties.of_customer(db, card.person.id, 3) if card.person else ()
+    about = {"card": card, "said": said, "forms": forms, "kinds": CustomerKind}
+    return about | {"soon": cards.DUE_SOON, "promised": promised}
 
 
 @router.get("/desk/search", dependencies=[allow("desk")])

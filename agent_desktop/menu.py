@@ -21,6 +21,7 @@ DAILY = (
     Entry("calls", "/calls", marked("Calls")),
     Entry("customers", "/customers", marked("Customers")),
     Entry("tickets", "/tickets", marked("Tickets")),
+    Entry("tickets.write", "/diary", marked("Diary")),
     Entry("reports", "/reports/today", marked("Today")),
     Entry("reports", "/reports", marked("Reports"), alone=True),
 )

@@ -19,6 +19,7 @@ from ticketing.rows import Ticket, TicketEntry, TicketState
 from ticketing.versions import Merged, as_of, merged
 
 _SILENT = frozenset({"state"})  # follows from the stage
+_CODES = {"dispatch": "dispatch", "duty": "duty_state", "link": "link"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +152,8 @@ def _changes(
             continue
         if name == "stage":
             before, after = (form.stage(side).title(language) if side else "–" for side in (before, after))
-        elif name == "dispatch":
-            before, after = "", page._(english("dispatch", after))
+        elif name in _CODES:
+            before, after = (page._(english(_CODES[name], side)) if side else "" for side in (before, after))
         elif name == "owner":
             before, after = (names.get(side, side) for side in (before, after))
         yield Changed(what=page._(english("ticket_field", name)), before=_word(page, before), after=_word(page, after))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from agent_desktop.page import Page
-from ticketing import dispatch, tickets
+from ticketing import dispatch, duties, tickets, ties
 from ticketing import warranty as warranties
 from ticketing.kinds import Form
 from ticketing.rows import Ticket
@@ -32,4 +32,15 @@ def stations(page: Page, db: Session, ticket: Ticket, form: Form, at: datetime) 
         "suggestions": suggestions,
         "town": town,
         "warranty": warranties.warranty(ticket.engine, today, warranties.rules(db)) if ticket.engine else None,
+    }
+
+
+def team(page: Page, db: Session, ticket: Ticket) -> dict[str, Any]:
+    """What was promised, who watches, and what belongs to it."""
+    watching = ties.watchers(db, ticket)
+    return {
+        "duties": duties.of_ticket(db, ticket.id),
+        "watchers": watching,
+        "watching": page.user.login in watching,
+        "linked": ties.linked(db, ticket),
     }

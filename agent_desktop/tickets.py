@@ -92,7 +92,8 @@ def show(
     at, zone = now(), page.settings.centre.zone
     held = catalogue.current(db)
     form = held.form(ticket.kind)
-    names = {user.login: user.name for user in db.scalars(select(User).order_by(User.login))}
+    users = db.scalars(select(User).order_by(User.login)).all()
+    names, at_work = {user.login: user.name for user in users}, {user.login for user in users if user.active}
     undone = ticket.state in tickets.UNDONE
     clock = tickets.clock_of(db, ticket, at, zone)
     shown = ticket_lines.held_by(ticket, page)
@@ -105,7 +106,7 @@ def show(
         form=form,
         answers=[(field, field.word(ticket.fields.get(field.name), page.language)) for field in _asked(held, ticket)],
         names=names,
-        people=list(names.items()),
+        people=[(login, name) for login, name in names.items() if login in at_work or login == ticket.owner],
         stages=[stage for stage in form.stages if _may_follow(form, ticket, stage)],
         stage=form.stage(ticket.stage),
         shown=shown,
@@ -117,6 +118,7 @@ def show(
         stands=ticket_lines.standing(page, db, ticket, at),
         lines=ticket_lines.lines(page, held, ticket, names),
         **ticket_panels.stations(page, db, ticket, form, at),
+        **ticket_panels.team(page, db, ticket),
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         undone=undone,
     )

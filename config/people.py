@@ -104,6 +104,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "tickets": _ALL,  # a campaign manager sees follow-ups only
     "tickets.write": _DESK,
     "tickets.all": _DESK | {Role.QA},
+    "diaries": _LEADS,  # other people's
     "agents": _LEADS,
     "events": _ALL,  # of what else the role may see
     "knowledge": _ALL,

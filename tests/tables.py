@@ -20,7 +20,9 @@ MODULES = (
     "ticketing.record_rows",
     "ticketing.catalogue",
     "ticketing.dispatch",
+    "ticketing.duties",
     "ticketing.rows",
+    "ticketing.ties",
 )
 
 for module in MODULES:

@@ -104,6 +104,7 @@ def worker(
     from recordings import catalogue
     from reports import nightly
     from reports.keep import keep_always
+    from ticketing import duties, escalation
 
     settings = start()
     database = database_of(settings)
@@ -121,7 +122,13 @@ def worker(
     try:
         with database.write() as db:
             nightly.plan(db, settings.centre.zone, now())
-        works = {catalogue.JOB: catalogue.work(settings), nightly.JOB: nightly.work(settings)}
+            escalation.plan(db, now())
+        works = {
+            catalogue.JOB: catalogue.work(settings),
+            nightly.JOB: nightly.work(settings),
+            duties.JOB: duties.work(),
+            escalation.JOB: escalation.work(settings),
+        }
         working.run(database, bus, works, stop, leases={catalogue.JOB: catalogue.LEASE})
     finally:
         stop.set()

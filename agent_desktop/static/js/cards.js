@@ -2,7 +2,7 @@
 // with what is typed in them. A new call's card never takes the place of text that is not saved: it opens beside.
 
 import { ask, markup } from "./ask.js";
-import { count } from "./clock.js";
+import { count, server_now } from "./clock.js";
 import { _ } from "./texts.js";
 import { TicketForm } from "./ticket.js";
 
@@ -117,12 +117,23 @@ export async function idle() {
   await read_idle();
 }
 
+let again = 0;
+
+/** A promise that is not kept breaks when its time has passed: then the list is read anew. */
+function look_again() {
+  clearTimeout(again);
+  const at = Number(slot.querySelector("[data-look-again]")?.dataset.lookAgain);
+  const ms = (at - server_now() + 1) * 1000;
+  if (ms > 0 && ms < 86_400_000) again = setTimeout(read_idle, ms);
+}
+
 export async function read_idle() {
   if (shown !== null) return;
   const answer = await ask("/desk/idle");
   if (answer.ok && shown === null) {
     slot.replaceChildren(markup(answer.text));
     count();
+    look_again();
   }
 }
 
