@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from agent_desktop.card_lines import CallFacts, Card, EngineLine, Moment, PastCall, Person, PhoneLine, TicketLine
@@ -25,13 +26,50 @@ ENGINES = 100
 DUE_SOON = timedelta(hours=2)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
+# Built once, and only the columns that are shown: while it rings each millisecond of a card is an agent's.
+_IDS: Any = bindparam("ids", expanding=True)
+_QUEUES = select(Queue)
+_PHONES = select(Phone).where(Phone.customer_id.in_(_IDS)).order_by(Phone.id)
+_OWNED = select(Engine).where(Engine.customer_id == bindparam("id")).order_by(Engine.id.desc()).limit(ENGINES)
+_NAMES = select(Customer.id, Customer.name).where(Customer.id.in_(_IDS))
+_LINE = (
+    *(Ticket.id, Ticket.number, Ticket.kind, Ticket.state, Ticket.urgent, Ticket.subject, Ticket.opened_at),
+    *(Ticket.due_at, Ticket.engine_id, Ticket.call_id),
+)
+_TICKETS = (
+    select(*_LINE)
+    .where(
+        or_(
+            Ticket.call_id == bindparam("call_id"),
+            Ticket.customer_id == bindparam("customer_id"),
+            Ticket.engine_id == bindparam("engine_id"),
+        )
+    )
+    .order_by(Ticket.opened_at.desc())
+)
+_NEWEST = _TICKETS.limit(LINES)
+_STILL_OPEN = _TICKETS.where(Ticket.state != TicketState.CLOSED).limit(100)
+_RECORDED = exists().where(Recording.call_id == Call.call_id)
+_PAST = (
+    select(
+        *(Call.call_id, Call.started_at, Call.direction, Call.outcome, Call.queue, Call.agent, Call.talk_ms),
+        User.name,
+        _RECORDED.label("recorded"),
+    )
+    .outerjoin(User, User.extension == Call.agent)
+    .where(or_(Call.caller_number == bindparam("number"), Call.customer_id == bindparam("customer_id")))
+    .where(Call.call_id != bindparam("call_id"))
+    .order_by(Call.started_at.desc())
+    .limit(LINES)
+)
+
 
 def compose(db: Session, call_id: str, *, language: str, now: datetime, today: date) -> Card:
     """Everything the card shows; NotFound for a call nobody has heard of. ``today`` is the centre's."""
     call = db.get(Call, call_id)
     if call is None:
         raise NotFound("call %(call_id)s", call_id=call_id)
-    queues = {queue.name: queue for queue in db.scalars(select(Queue))}
+    queues = {queue.name: queue for queue in db.scalars(_QUEUES)}
     titles = {queue.name: queue.title(language) for queue in queues.values()}
     found = customers.by_number(db, _number(call)) if _number(call) else []
     person, others = _people(db, call, found)
@@ -71,15 +109,15 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
 def due(db: Session, login: str, now: datetime, limit: int = 20) -> list[tuple[TicketLine, str]]:
     """The open tickets of one's own that promise something by a time, with the customer's name; latest first."""
     rows = db.execute(
-        select(Ticket, Customer.name)
+        select(*_LINE, Customer.name)
         .outerjoin(Customer, Customer.id == Ticket.customer_id)
         .where(Ticket.state.in_((TicketState.OPEN, TicketState.WAITING)), Ticket.due_at.is_not(None))
         .where(or_(Ticket.owner == login, (Ticket.owner == "") & (Ticket.opened_by == login)))
         .order_by(Ticket.due_at)
         .limit(limit)
     ).all()
-    ends = _ends(db, [ticket for ticket, _ in rows])
-    return [(_ticket_line(ticket, ends, now), name or "") for ticket, name in rows]
+    ends = _ends(db, rows)
+    return [(_ticket_line(row, ends, now), row.name or "") for row in rows]
 
 
 def _number(call: Call) -> str:
@@ -126,7 +164,7 @@ def _people(db: Session, call: Call, found: list[tuple[Customer, Level]]) -> tup
 def _phones(db: Session, people: Iterable[Customer]) -> dict[int, list[Phone]]:
     lines: dict[int, list[Phone]] = {customer.id: [] for customer in people}
     if lines:
-        for phone in db.scalars(select(Phone).where(Phone.customer_id.in_(lines)).order_by(Phone.id)):
+        for phone in db.scalars(_PHONES, {"ids": list(lines)}):
             lines[phone.customer_id].append(phone)
     return lines
 
@@ -178,8 +216,7 @@ def _wished_engine(db: Session, serial: str) -> Engine | None:
 def _engines_of(db: Session, customer_id: int | None, wished: Engine | None) -> list[Engine]:
     owned: list[Engine] = []
     if customer_id is not None:
-        rows = select(Engine).where(Engine.customer_id == customer_id).order_by(Engine.id.desc()).limit(ENGINES)
-        owned = list(db.scalars(rows))
+        owned = list(db.scalars(_OWNED, {"id": customer_id}))
     if wished is not None and all(engine.id != wished.id for engine in owned):
         owned.insert(0, wished)  # another's engine, or a stranger's: still the one he calls about
     return owned
@@ -192,9 +229,7 @@ def _engine_lines(
     people.discard(None)
     names: dict[int | None, str] = {}
     if people:
-        names = {
-            row[0]: row[1] for row in db.execute(select(Customer.id, Customer.name).where(Customer.id.in_(people)))
-        }
+        names = {row[0]: row[1] for row in db.execute(_NAMES, {"ids": list(people)})}
     rules = warranties.rules(db) if rows else ()
     lines = []
     for row in rows:
@@ -235,23 +270,17 @@ def _likely(lines: list[EngineLine], wished: Engine | None, still_open: list[Tic
     return lines[0] if len(lines) == 1 else None
 
 
-def _tickets(db: Session, customer_id: int | None, engine_id: int | None, call_id: str) -> list[Ticket]:
+def _tickets(db: Session, customer_id: int | None, engine_id: int | None, call_id: str) -> list[Any]:
     """Newest first: all that are open, the latest of the rest, and those of this call."""
-    whose = [Ticket.call_id == call_id]
-    if customer_id is not None:
-        whose.append(Ticket.customer_id == customer_id)
-    if engine_id is not None:
-        whose.append(Ticket.engine_id == engine_id)
-    newest = select(Ticket).where(or_(*whose)).order_by(Ticket.opened_at.desc())
-    rows = list(db.scalars(newest.limit(LINES)))
+    whose = {"call_id": call_id, "customer_id": customer_id, "engine_id": engine_id}
+    rows = list(db.execute(_NEWEST, whose))
     if len(rows) == LINES:
         seen = {row.id for row in rows}
-        older = db.scalars(newest.where(Ticket.state != TicketState.CLOSED).limit(100))
-        rows += [row for row in older if row.id not in seen]
+        rows += [row for row in db.execute(_STILL_OPEN, whose) if row.id not in seen]
     return rows
 
 
-def _ends(db: Session, tickets: Iterable[Ticket]) -> dict[int, str]:
+def _ends(db: Session, tickets: Iterable[Any]) -> dict[int, str]:
     ids = {ticket.engine_id for ticket in tickets if ticket.engine_id is not None}
     if not ids:
         return {}
@@ -261,7 +290,7 @@ def _ends(db: Session, tickets: Iterable[Ticket]) -> dict[int, str]:
     }
 
 
-def _ticket_line(ticket: Ticket, ends: dict[int, str], now: datetime) -> TicketLine:
+def _ticket_line(ticket: Any, ends: dict[int, str], now: datetime) -> TicketLine:
     late = ticket.due_at is not None and ticket.due_at < now and ticket.state != TicketState.CLOSED
     return TicketLine(
         id=ticket.id,
@@ -280,26 +309,10 @@ def _ticket_line(ticket: Ticket, ends: dict[int, str], now: datetime) -> TicketL
 
 
 def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[str, str]) -> list[PastCall]:
-    whose = [Call.caller_number == call.caller_number] if _number(call) else []
-    if customer_id is not None:
-        whose.append(Call.customer_id == customer_id)
-    if not whose:
+    number = _number(call) or None
+    if number is None and customer_id is None:
         return []
-    rows = db.scalars(
-        select(Call).where(or_(*whose), Call.call_id != call.call_id).order_by(Call.started_at.desc()).limit(LINES)
-    ).all()
-    recorded = set(
-        db.scalars(select(Recording.call_id).where(Recording.call_id.in_([row.call_id for row in rows])))
-        if rows
-        else ()
-    )
-    extensions = {row.agent for row in rows if row.agent}
-    names: dict[str | None, str] = {}
-    if extensions:
-        names = {
-            one[0]: one[1]
-            for one in db.execute(select(User.extension, User.name).where(User.extension.in_(extensions)))
-        }
+    rows = db.execute(_PAST, {"number": number, "customer_id": customer_id, "call_id": call.call_id})
     return [
         PastCall(
             call_id=row.call_id,
@@ -307,9 +320,9 @@ def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[s
             direction=row.direction,
             outcome=row.outcome,
             queue=titles.get(row.queue or "", row.queue or ""),
-            agent=names.get(row.agent, row.agent or ""),
+            agent=row.name or row.agent or "",
             talk_ms=row.talk_ms,
-            recorded=row.call_id in recorded,
+            recorded=row.recorded,
         )
         for row in rows
     ]

@@ -21,7 +21,7 @@ from cti.wishes import VALID_S, live_legs
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.25  # between two looks for wishes nobody has told of
+LOOK_S = 1.0  # between two looks for wishes nobody has told of
 KINDS = tuple(MOVES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, Text, select
+from sqlalchemy import JSON, Index, String, Text, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base
@@ -48,6 +48,8 @@ def hand_over(db: Session, call_id: str, at: datetime, **said: Any) -> Handover:
     return row
 
 
+_LATEST = select(Handover).where(Handover.call_id == bindparam("call_id")).order_by(Handover.id.desc()).limit(1)
+
+
 def latest(db: Session, call_id: str) -> Handover | None:
-    rows = select(Handover).where(Handover.call_id == call_id).order_by(Handover.id.desc()).limit(1)
-    return db.scalars(rows).first()
+    return db.scalars(_LATEST, {"call_id": call_id}).first()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from callcenter import phone
@@ -138,6 +138,19 @@ def begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]
     return (column >= said) & (column < said + "\U0010ffff")
 
 
+_WITH_NUMBER = (  # built once: it is asked while the phone rings
+    select(Customer, Phone.level, Phone.number)
+    .join(Phone, Phone.customer_id == Customer.id)
+    .where(
+        (Phone.number == bindparam("stem"))
+        | (Phone.number == bindparam("number"))
+        | ((Phone.number >= bindparam("first")) & (Phone.number < bindparam("behind"))),
+        Customer.merged_into_id.is_(None),
+    )
+    .order_by(Customer.id)
+)
+
+
 def by_number(db: Session, number: str) -> list[tuple[Customer, Level]]:
     """Whose number this may be, the surest first; ``number`` as ``phone.normalise`` spells it.
 
@@ -147,16 +160,10 @@ def by_number(db: Session, number: str) -> list[tuple[Customer, Level]]:
     stem = phone.main(number)
     if not stem:
         return []
-    behind = (Phone.number >= f"{stem};") & (Phone.number < f"{stem}<")  # "<" comes after ";": stem;ext=…
-    rows = db.execute(
-        select(Customer, Phone)
-        .join(Phone, Phone.customer_id == Customer.id)
-        .where((Phone.number == stem) | (Phone.number == number) | behind, Customer.merged_into_id.is_(None))
-        .order_by(Customer.id)
-    )
+    spelled = {"stem": stem, "number": number, "first": f"{stem};", "behind": f"{stem}<"}  # stem;ext=…
     best: dict[int, tuple[Customer, Level]] = {}
-    for customer, own in rows:
-        level: Level = "known" if own.level == "known" and own.number in (stem, number) else "maybe"
+    for customer, standing, own in db.execute(_WITH_NUMBER, spelled):
+        level: Level = "known" if standing == "known" and own in (stem, number) else "maybe"
         if customer.id not in best or level == "known":
             best[customer.id] = (customer, level)
     return sorted(best.values(), key=lambda found: (found[1] != "known", found[0].id))

@@ -162,13 +162,14 @@ def find(db: Session, said: str, limit: int = 20) -> Sequence[Engine]:
     kept = spell(said)
     if len(kept) < 4:
         return []
-    exact = db.scalar(select(Engine).where(Engine.serial == kept))
-    if exact is not None:
-        return [exact]
-    ending = select(Engine).where(Engine.serial.endswith(kept)).order_by(Engine.serial).limit(limit)
+    ends_so = Engine.serial.endswith(kept)
     if len(kept) >= SERIAL_END:
-        return db.scalars(ending.where(Engine.serial_end == kept[-SERIAL_END:])).all()
-    return db.scalars(ending.where(Engine.id.in_(findable.having(db, "engine", kept, _HAVING)))).all()
+        ends_so &= Engine.serial_end == kept[-SERIAL_END:]  # by the index
+    else:
+        ends_so &= Engine.id.in_(findable.having(db, "engine", kept, _HAVING))
+    rows = select(Engine).where((Engine.serial == kept) | ends_so).order_by(Engine.serial != kept, Engine.serial)
+    found = db.scalars(rows.limit(limit)).all()
+    return found[:1] if found and found[0].serial == kept else found
 
 
 def load_engine(db: Session, engine_id: int, user: User) -> Engine:

@@ -103,15 +103,17 @@ RUN_IN_SOON = 0.7
 # --- the rules as rows -------------------------------------------------------------------------------------------
 
 
+_RULES = select(WarrantyRule).order_by(WarrantyRule.id)
+
+
 def rules(db: Session, at: datetime | None = None) -> tuple[Rule, ...]:
     """Those that stand, or that stood at a time; the shipped ones where nobody has entered any."""
-    rows = select(WarrantyRule).order_by(WarrantyRule.id)
+    rows = db.scalars(_RULES).all()
+    if not rows:
+        return SHIPPED
     if at is None:
-        rows = rows.where(WarrantyRule.ended_at.is_(None))
-    else:
-        rows = rows.where(WarrantyRule.entered_at <= at, WarrantyRule.ended_at.is_(None) | (WarrantyRule.ended_at > at))
-    found = tuple(_rule(row) for row in db.scalars(rows))
-    return found or (SHIPPED if not _entered(db) else ())
+        return tuple(_rule(row) for row in rows if row.ended_at is None)
+    return tuple(_rule(row) for row in rows if row.entered_at <= at and (row.ended_at is None or row.ended_at > at))
 
 
 def enter(db: Session, rule: Rule, *, by: str, now: datetime) -> WarrantyRule:
