@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import tests.tables  # noqa: F401 - the tables must be known before they are made
 from callcenter.database import Database
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture
