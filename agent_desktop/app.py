@@ -29,6 +29,7 @@ from agent_desktop import (
     faults,
     guard,
     kept,
+    knowledge,
     live,
     metrics,
     report,
@@ -100,7 +101,7 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
-    others = (token_pages, webhook_pages)
+    others = (knowledge, token_pages, webhook_pages)
     ticket_pages = (dispatches, diary)
     for module in (*daily, *records, *ticket_pages, admin, *others):
         router.include_router(module.router)

@@ -22,6 +22,7 @@ DAILY = (
     Entry("customers", "/customers", marked("Customers")),
     Entry("tickets", "/tickets", marked("Tickets")),
     Entry("tickets.write", "/diary", marked("Diary")),
+    Entry("knowledge", "/knowledge", marked("Knowledge")),
     Entry("reports", "/reports/today", marked("Today")),
     Entry("reports", "/reports", marked("Reports"), alone=True),
 )

@@ -18,7 +18,7 @@ from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput
 from config.people import User
-from ticketing import catalogue, tickets
+from ticketing import catalogue, guides, knowledge, tickets
 from ticketing.catalogue import Catalogue
 from ticketing.kinds import Fault, Field, Form, Stage, TicketIncomplete
 from ticketing.rows import Ticket, TicketKind, TicketState
@@ -117,6 +117,8 @@ def show(
         answer=ticket_lines.response(page, clock, at),
         stands=ticket_lines.standing(page, db, ticket, at),
         lines=ticket_lines.lines(page, held, ticket, names),
+        used=knowledge.used_for(db, ticket_id=ticket.id, call_id=ticket.call_id),
+        asked=guides.answered(db, ticket_id=ticket.id, call_id=ticket.call_id),
         **ticket_panels.stations(page, db, ticket, form, at),
         **ticket_panels.team(page, db, ticket),
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},

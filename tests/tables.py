@@ -21,6 +21,7 @@ MODULES = (
     "ticketing.catalogue",
     "ticketing.dispatch",
     "ticketing.duties",
+    "ticketing.knowledge_rows",
     "ticketing.rows",
     "ticketing.ties",
 )

@@ -156,6 +156,7 @@ function renew(card, text, whole) {
   card.why = fresh.why;
   const main = fresh.parts.find((part) => part.dataset.part === "main");
   const side = fresh.parts.find((part) => part.dataset.part === "side");
+  side.querySelector('[data-part="knowledge"]')?.replaceWith(old.knowledge); // it follows what is typed, not the card
   old.side.replaceChildren(...side.childNodes);
   const being_typed = [...old.head.querySelectorAll("input:not([type=hidden])")].some((input) => input.value !== input.defaultValue);
   if (whole || !being_typed) old.head.replaceChildren(...main.querySelector('[data-part="head"]').childNodes);

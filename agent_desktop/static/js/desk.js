@@ -5,6 +5,7 @@ import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";
 import { Kept } from "./kept.js";
 import { bind, draw_map, WORDS } from "./keys.js";
+import { open_knowledge } from "./knowledge.js";
 import { live } from "./live.js";
 import { Phone } from "./phone.js";
 import { allow_ringing, ring, stop_ringing } from "./ring.js";
@@ -23,6 +24,7 @@ const seat = new Seat(first.state, phone);
 const transfer = new Transfer(seat, phone, cards.form_of);
 const kept = new Kept(seat, phone);
 open_drafts(first.login);
+open_knowledge();
 set_zone(first.zone);
 
 // --- the call at hand ---
