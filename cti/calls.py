@@ -6,7 +6,7 @@ The switch is right. What comes late or twice is harmless, and where facts were 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter.database import to_us
@@ -196,11 +196,20 @@ def _agent_missed(story: Story, fact: AgentMissed) -> bool:
     story.leg(fact.leg_id, fact.at, fact.agent)
     offer = story.offer(fact.leg_id, fact.queue, fact.agent, fact.at - timedelta(milliseconds=fact.ring_ms))
     if offer.ended_at is None:
-        offer.ended_at, offer.outcome = max(fact.at, offer.rung_at), "missed"
+        outcome = "cancelled" if _has_left(story, fact.at) else "missed"  # the logs tell his leaving first
+        offer.ended_at, offer.outcome = max(fact.at, offer.rung_at), outcome
     if story.state is State.RINGING:
         ringing = story.ringing
         story.call.agent = ringing[-1].agent if ringing else None
     return not story.ringing
+
+
+def _has_left(story: Story, at: datetime) -> bool:
+    """Whether the caller has just left the queue unanswered."""
+    last = next((segment for segment in reversed(story.segments) if segment.kind == "queue"), None)
+    if last is None or last.outcome in ("", "answered"):
+        return False
+    return last.ended_at is None or at - last.ended_at < SAME_MOMENT
 
 
 def _agent_answered(story: Story, fact: AgentAnswered) -> bool:

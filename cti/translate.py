@@ -217,6 +217,8 @@ def _connect(m: Message, base: _Base, _: Normalise) -> Fact | None:
 
 
 def _complete(m: Message, base: _Base, _: Normalise) -> Fact | None:
+    if "Linkedid" not in m or "DestUniqueid" not in m:
+        return None  # a busy switch had forgotten one of the channels; their hang-ups say the same
     offer = _offer(m, base)
     if offer is None:
         return None

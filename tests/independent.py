@@ -22,6 +22,7 @@ class QueueFigures:
     abandoned: int = 0
     flow_outs: int = 0  # left otherwise, or lost with the switch
     missed: int = 0
+    perhaps_cut: int = 0  # of those, within a second of the caller's own leaving: his end may have ended the ringing
     waits_s: list[int] = field(default_factory=list)  # of the answered
     answered_by: Counter[str] = field(default_factory=Counter)
 
@@ -39,6 +40,7 @@ class QueueFigures:
 def figures(text: str) -> dict[str, QueueFigures]:
     by_queue: dict[str, QueueFigures] = defaultdict(QueueFigures)
     waiting: dict[str, QueueFigures] = {}
+    rang: dict[str, list[int]] = defaultdict(list)
     for line in text.splitlines():
         stamp, call, queue, agent, event, *data = line.split("|")
         assert stamp.isdigit()
@@ -62,4 +64,7 @@ def figures(text: str) -> dict[str, QueueFigures]:
             here.flow_outs += 1
         elif event == "RINGNOANSWER":
             here.missed += 1
+            rang[call].append(int(stamp))
+        if event in ("ABANDON", "EXITWITHTIMEOUT", "EXITWITHKEY", "EXITEMPTY"):
+            here.perhaps_cut += sum(1 for rung in rang.pop(call, ()) if int(stamp) - rung <= 1)
     return {queue: found for queue, found in by_queue.items() if found.offered}

@@ -18,6 +18,7 @@ from config.queues import Queue
 from config.settings import Centre, ServiceLevels, Settings
 from cti.projection import record
 from cti.rows import Call, Leg, Offer, Segment
+from recordings.rows import Recording
 from reports import carrier, nightly, periods, reconcile, today
 from reports.rows import Reconciliation
 from tests import independent
@@ -121,6 +122,15 @@ def test_a_recording_that_is_not_there_is_named(database, centre):
         recorded = len(db.scalars(select(Call).where(Call.recording != "")).all())
     assert found.recordings == len(found.differences) == recorded > 20
     assert whats(found) == {"recording": recorded}
+
+
+def test_a_recording_that_was_to_begin_as_the_caller_hung_up_is_missed_by_nobody(database, centre):
+    with database.write() as db:
+        for n, call in enumerate(db.scalars(select(Call).where(Call.recording != "").order_by(Call.call_id))):
+            about = {"call_id": call.call_id, "file": f"{n}.wav", "started_at": call.started_at, "registered_at": NOW}
+            long_ms = 1_400 if n else 9_000
+            db.add(Recording(state="missing", expected_ms=long_ms, length_ms=0, bytes=0, sha256="", **about))
+    assert [one.ours for one in account(database, centre).differences] == ["0.wav"]
 
 
 def test_what_was_before_we_watched_is_nobodys_fault(database, tmp_path):

@@ -158,6 +158,13 @@ def test_a_ringing_that_the_queues_timeout_cut_short_is_nobodys_miss():
     assert (story.call.outcome, offers(story)) == ("queue_timeout", [("1001", "cancelled")])
 
 
+def test_such_a_ringing_is_nobodys_miss_either_when_the_logs_tell_the_end_of_his_time_first():
+    story = heard(
+        Told().arrives().joins().rings("1001", B).abandons(after=6).exits("TIMEOUT").misses("1001", B, after=0.001)
+    )
+    assert offers(story) == [("1001", "cancelled")]
+
+
 def test_a_queue_nobody_serves_lets_the_caller_go():
     story = heard(Told().arrives().joins().exits("LEAVEEMPTY").ends(after=4))
     assert (story.call.outcome, story.segments[1].outcome) == ("queue_exit", "leaveempty")

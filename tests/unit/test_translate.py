@@ -55,6 +55,15 @@ def facts_of(capture: str):
     return [fact for fact in (translate(message, "tel", NOON) for message in wanted) if fact]
 
 
+@pytest.mark.parametrize("forgotten", ["Linkedid", "DestUniqueid"])
+def test_a_talk_that_ends_when_the_switch_has_forgotten_a_channel_is_told_by_the_hang_ups(forgotten):
+    said = CHANNEL | {"DestUniqueid": B, "Queue": "repair", "Interface": "PJSIP/1001", "HoldTime": "1"}
+    said |= {"TalkTime": "2", "Reason": "caller"}
+    assert isinstance(fact_of("AgentComplete", **said), AgentDone)
+    del said[forgotten]
+    assert fact_of("AgentComplete", **said) is None
+
+
 def test_the_stamp_of_the_switch_is_read_to_the_microsecond():
     assert at_of("1795311999.429934") == datetime(2026, 11, 22, 1, 46, 39, 429934, tzinfo=UTC)
     assert at_of("1795311999.000001").microsecond == 1
