@@ -17,6 +17,7 @@ from agent_desktop import (
     admin,
     api,
     board,
+    books,
     call_page,
     calls,
     control,
@@ -32,6 +33,7 @@ from agent_desktop import (
     knowledge,
     live,
     metrics,
+    queue_pages,
     report,
     sip,
     tickets,
@@ -101,7 +103,7 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
     records = (customers, engines, warranty_rules)
-    others = (knowledge, token_pages, webhook_pages)
+    others = (knowledge, token_pages, webhook_pages, queue_pages, books)
     ticket_pages = (dispatches, diary)
     for module in (*daily, *records, *ticket_pages, admin, *others):
         router.include_router(module.router)

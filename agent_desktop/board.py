@@ -100,7 +100,7 @@ def _now(page: Page, db: Session) -> dict[str, Any]:
     return {
         "queues": queue_lines(db, page, at),
         "agents": agent_chips(db, page.language, at),
-        "books": nightly.last(db),
+        "books": next(iter(nightly.lately(db, 1)), None),
         "work": work_lines(db, page, at),
         "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
     }

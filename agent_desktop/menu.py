@@ -30,6 +30,7 @@ DAILY = (
 MANAGE = (
     Entry("users", "/admin/users", marked("Users")),
     Entry("users", "/admin/tokens", marked("API tokens")),
+    Entry("queues.write", "/admin/queues", marked("Queues")),
     Entry("warranty.write", "/warranty-rules", marked("Warranty rules")),
     Entry("webhooks", "/admin/webhooks", marked("Webhooks")),
 )

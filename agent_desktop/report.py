@@ -206,6 +206,7 @@ def chart(told: Report, by: str, zone: str, page: Page) -> dict[str, Any] | None
 
 # --- CSV -----------------------------------------------------------------------------------------------------------
 
+GAP = ("其间与交换机断开，通话与保持未能分开", "the switch was not heard: talk and hold are not told apart")
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -241,6 +242,8 @@ def as_csv(told: Report, by: str, language: str, zone: ZoneInfo, queues: dict[st
                 _iso(line.period.start, zone), _iso(line.period.end, zone), name, *(one.value for one in line.figures)
             )
     write()
+    for gap in told.gaps:
+        write(_iso(gap.start, zone), _iso(gap.end, zone), GAP[language == "en"])
     for one in [*told.figures, *(heads if by == "agent" else ())]:
         limits = " ".join(f"{name}={value:g}" for name, value in one.thresholds.items())
         write(one.title(language), one.value, one.unit, one.formula(language), limits, f"v{one.definition_version}")
@@ -282,25 +285,27 @@ def amount(figure: Figure, form: Format) -> str:
     return seconds(figure.value) if figure.unit == "s" else form.number(figure.value)
 
 
-def as_data(told: Report, zone: ZoneInfo) -> dict[str, Any]:
-    """The report as ``--json`` prints it."""
+def of_figure(figure: Figure, language: str) -> dict[str, Any]:
+    return {
+        "name": figure.name,
+        "title": figure.title(language),
+        "value": figure.value,
+        "unit": figure.unit,
+        "formula": figure.formula(language),
+        "thresholds": dict(figure.thresholds),
+        "definition_version": figure.definition_version,
+        "queue_version": figure.queue_version,
+    }
 
-    def shown(figure: Figure) -> dict[str, Any]:
-        return {
-            "name": figure.name,
-            "value": figure.value,
-            "unit": figure.unit,
-            "formula": figure.formula("en"),
-            "thresholds": dict(figure.thresholds),
-            "definition_version": figure.definition_version,
-        }
 
+def as_data(told: Report, zone: ZoneInfo, language: str = "en") -> dict[str, Any]:
+    """The report as ``--json`` prints it, and the API says it."""
     return {
         "from": _iso(told.asked.period.start, zone),
         "to": _iso(told.asked.period.end, zone),
         "by": told.asked.by,
         "queue": told.asked.queue,
-        "figures": [shown(figure) for figure in told.figures],
+        "figures": [of_figure(figure, language) for figure in told.figures],
         "lines": [
             {
                 "from": _iso(line.period.start, zone),
@@ -310,6 +315,8 @@ def as_data(told: Report, zone: ZoneInfo) -> dict[str, Any]:
             }
             for line in told.lines
         ],
+        "agent_figures": [of_figure(figure, language) for figure in told.everybody.figures] if told.everybody else [],
+        "gaps": [{"from": _iso(gap.start, zone), "to": _iso(gap.end, zone)} for gap in told.gaps],
         "agents": [
             {"extension": a.extension, "name": a.name, "figures": {f.name: f.value for f in a.figures}}
             for a in told.agents

@@ -18,6 +18,7 @@ class Figure:
     formula_zh: str
     formula_en: str
     definition_version: int
+    queue_version: int | None = None  # of its queue's thresholds; None: of several queues, or of none
     thresholds: Mapping[str, float] = field(default_factory=dict)  # empty: each queue's own
 
     def title(self, language: str) -> str:

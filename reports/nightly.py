@@ -6,11 +6,12 @@ import logging
 from dataclasses import asdict
 from datetime import date, datetime, timedelta, tzinfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callcenter import jobs
 from callcenter.events import Event
+from callcenter.ledger import LedgerRow
 from callcenter.worker import Work
 from config.settings import Settings
 from cti.resync import LogFiles
@@ -21,6 +22,7 @@ from reports.rows import Reconciliation
 SHOWN = 200  # differences kept of one day
 JOB = "reconcile"
 AT = timedelta(hours=3)  # after midnight, local time
+CAUGHT_UP = timedelta(days=31)  # the switch puts its logs aside, and not for ever
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +54,27 @@ def work(settings: Settings) -> Work:
 
 
 def plan(db: Session, zone: tzinfo, now: datetime) -> None:
-    """The next look: at today, once it is over."""
+    """The next looks: at today, once it is over, and at every day the centre's computer was off, each once."""
     today = now.astimezone(zone).date()
-    due_at = periods.day(today + timedelta(days=1), zone).start + AT
-    jobs.plan(db, JOB, f"{JOB}:{today}", {"day": today.isoformat()}, due_at)
+    for local in [*_missed(db, zone, today), today]:
+        due_at = periods.day(local + timedelta(days=1), zone).start + AT
+        jobs.plan(db, JOB, f"{JOB}:{local}", {"day": local.isoformat()}, due_at)
 
 
-def last(db: Session) -> Reconciliation | None:
-    """The latest day that was reconciled."""
-    return db.scalars(select(Reconciliation).order_by(Reconciliation.day.desc()).limit(1)).first()
+def _missed(db: Session, zone: tzinfo, today: date) -> list[date]:
+    """The days before today that nobody has looked at, from the first the switch was seen on, a month back at most."""
+    first = db.scalar(select(func.min(LedgerRow.at)).where(LedgerRow.type.in_(("SwitchLost", "SwitchFound"))))
+    if first is None:
+        return []
+    since = max(first.astimezone(zone).date(), today - CAUGHT_UP)
+    looked = set(db.scalars(select(Reconciliation.day).where(Reconciliation.day >= since.isoformat())))
+    days = (since + timedelta(days=number) for number in range((today - since).days))
+    return [day for day in days if day.isoformat() not in looked]
+
+
+def lately(db: Session, days: int = 7) -> list[Reconciliation]:
+    """The days reconciled last, the latest first."""
+    return list(db.scalars(select(Reconciliation).order_by(Reconciliation.day.desc()).limit(days)))
 
 
 def keep(db: Session, day: str, account: Account, now: datetime) -> None:

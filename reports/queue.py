@@ -131,6 +131,7 @@ class Definition:
             "formula_zh": "：".join(filter(None, (said or ("各队列各按其定义" if forms else ""), self.says_zh))),
             "formula_en": ": ".join(filter(None, (said or ("each queue by its own" if forms else ""), self.says_en))),
             "definition_version": self.version,
+            "queue_version": next(iter(rules)).version or None if len(rules) == 1 else None,
             "thresholds": alike,
         }
 

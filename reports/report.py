@@ -20,6 +20,7 @@ from cti.waits import Wait
 from reports import agents, counts, periods, queue
 from reports.agents import AgentTime
 from reports.figures import Figure
+from reports.gaps import gaps, touches
 from reports.periods import Period
 from reports.terms import Rules
 
@@ -69,6 +70,11 @@ class Report:
     agents: list[AgentTime] = field(default_factory=list)
     everybody: AgentTime | None = None
     target_share: float | None = None  # of the service level, if all these queues have the same
+    gaps: list[Period] = field(default_factory=list)  # when the switch was not heard
+
+    def deaf(self, period: Period) -> bool:
+        """Whether the switch was not heard in some of it."""
+        return any(touches(gap, period) for gap in self.gaps)
 
 
 def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels = LEVELS) -> Report:
@@ -114,6 +120,7 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
         agents=people,
         everybody=everybody,
         target_share=targets.pop() if len(targets) == 1 else None,
+        gaps=gaps(db, asked.period, now),
     )
 
 

@@ -27,6 +27,8 @@ class Rules:
     short_s: int = 5
     counted_s: int = 0  # RingCentral's own threshold of abandons, SL6; 0: all count
     form: str = "sl8"
+    queue: str = ""
+    version: int = 0  # of the queue's definitions
 
     @classmethod
     def of(cls, queue: Queue | None, levels: ServiceLevels) -> Rules:
@@ -39,6 +41,8 @@ class Rules:
             short_s=queue.short_abandon_s,
             counted_s=levels.sl6_abandoned_s,
             form=queue.service_level or levels.form,
+            queue=queue.name,
+            version=queue.version,
         )
 
     @property

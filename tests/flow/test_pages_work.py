@@ -11,9 +11,10 @@ from sqlalchemy import select
 from agent_desktop.board import attention
 from callcenter.database import now
 from callcenter.events import TicketChanged
-from config import people, queues
+from config import definitions, people, queues
 from config.people import User
 from cti.rows import Agent, SwitchRow
+from reports import today
 from reports.rows import Reconciliation
 from tests.desktop import Desk, answer, arrival, hang_up, ringing, tell
 from ticketing import customers, engines, tickets
@@ -75,6 +76,76 @@ def test_the_board_says_whether_yesterdays_calls_agree_with_the_switchs_books(de
             db.add(Reconciliation(day=day, looked_at=now(), calls=812, differences=[], count=count))
         page = client.get("/board/now").text
         assert f"{day}: {said}" in page
+
+
+def test_every_day_that_was_looked_at_stands_with_its_differences_call_by_call(desk):
+    client = desk.client("zhaomin")
+    assert "No day has been looked at yet." in client.get("/reports/books").text
+    wrong = {
+        "call_id": "tel-1.1",
+        "what": "wait",
+        "ours": "repair timeout",
+        "theirs": "repair <abandoned>",
+        "cause": "",
+    }
+    with desk.database.write() as db:
+        db.add(Reconciliation(day="2026-11-20", looked_at=now(), calls=812, differences=[wrong], count=1))
+        db.add(Reconciliation(day="2026-11-21", looked_at=now(), calls=640, differences=[], count=0))
+    page = client.get("/reports/books").text
+    assert page.index('data-day="2026-11-21"') < page.index('data-day="2026-11-20"')
+    assert 'href="/calls/tel-1.1"' in page
+    assert "wait: ours repair timeout, theirs repair &lt;abandoned&gt;" in page
+    assert desk.client("wangfang").get("/reports/books").status_code == 403
+
+
+# --- what a queue is measured by ---------------------------------------------------------------------------------
+
+TARGETS = {
+    "version": "1", "service_level": "sl3", "target_s": "30", "target_percent": "90", "short_abandon_s": "3",
+    "ring_s": "15", "max_wait_s": "600", "wrap_up_s": "60", "exit_key": "*",
+}  # fmt: skip
+
+
+def test_a_supervisor_changes_a_queues_definitions_and_what_was_before_is_made_by_them_too(desk):
+    client = desk.client("zhaomin")
+    tell(desk, *arrival("tel-1.1"))
+    tell(desk, ringing("tel-1.1"), answer("tel-1.1"), *hang_up("tel-1.1"))
+
+    def level() -> tuple[str, dict[str, float], int]:
+        with desk.database.read() as db:
+            figures = today.today(db, desk.settings.centre.zone, now(), "repair")
+        (one,) = [figure for figure in figures if figure.name == "service_level"]
+        return one.formula_en.partition(":")[0], dict(one.thresholds), one.queue_version or 0
+
+    assert level() == ("A_T / (O − B_s − W_T)", {"T": 20, "s": 5, "c": 0}, 1)
+    assert client.post("/admin/queues/repair", data=TARGETS).status_code == 303
+    assert level() == ("A_T / (A + B)", {"T": 30, "s": 3, "c": 0}, 2)
+    page = client.get("/admin/queues").text
+    for said in ("zhaomin", "20 → <b>30</b>", "80.0% → <b>90.0%</b>", "SL8 → <b>SL3</b>", "5 → <b>3</b>"):
+        assert said in page
+    assert "v1.2" in client.get("/reports/today?queue=repair").text
+
+
+def test_of_two_who_change_a_queue_the_second_is_told_and_what_no_queue_can_have_is_refused(desk):
+    client = desk.client("zhaomin")
+    assert client.post("/admin/queues/repair", data=TARGETS).status_code == 303
+    assert client.post("/admin/queues/repair", data=TARGETS | {"target_s": "40"}).status_code == 409
+    same = TARGETS | {"version": "2"}
+    assert client.post("/admin/queues/repair", data=same).status_code == 303
+    for field, value in (
+        ("target_s", "0"),
+        ("target_percent", "101"),
+        ("target_percent", "nan"),
+        ("short_abandon_s", "-1"),
+        ("service_level", "sl9"),
+        ("exit_key", ";"),
+        ("ring_s", "soon"),
+    ):
+        assert client.post("/admin/queues/repair", data=same | {field: value}).status_code == 422, field
+    assert client.post("/admin/queues/nowhere", data=same).status_code == 404
+    with desk.database.read() as db:
+        assert [(one.queue, one.version) for one in definitions.history(db)] == [("repair", 2)]
+    assert desk.client("wangfang").get("/admin/queues").status_code == 403
 
 
 def test_the_board_says_that_telephony_is_lost(desk):

@@ -158,6 +158,35 @@ def test_the_nightly_look_is_kept_and_plans_the_next_one(database, centre):
     assert due == [DAY.end + timedelta(hours=3), DAY.end + timedelta(hours=27)]
 
 
+def test_days_the_computer_was_off_are_looked_at_when_it_is_on_again_each_once(database, centre):
+    """Friday's look never came: off from Friday evening to Monday morning."""
+    monday = NOW + timedelta(days=3)
+    with database.write() as db:
+        nightly.plan(db, UTC, END)
+        nightly.plan(db, UTC, monday)
+        nightly.plan(db, UTC, monday)
+        looks = db.scalars(select(jobs.Job).where(jobs.Job.kind == nightly.JOB))
+        planned = {job.payload["day"]: job.due_at for job in looks}
+    days = [(END + timedelta(days=number)).date().isoformat() for number in range(4)]
+    assert sorted(planned) == days
+    assert all(planned[day] < monday for day in days[:3])
+    assert planned[days[3]] > monday
+    work, looked = nightly.work(centre), []
+    while True:
+        with database.write() as db:
+            job = jobs.claim(db, (nightly.JOB,), monday, monday + timedelta(minutes=5))
+        if job is None:
+            break
+        looked.append(job.payload["day"])
+        with database.write() as db:
+            work(db, db.merge(job), monday)
+            jobs.finish(db, job)
+    assert looked == days[:3]
+    with database.read() as db:
+        assert [one.day for one in nightly.lately(db)] == days[2::-1]
+        assert {one.count for one in nightly.lately(db, 2)} == {0}
+
+
 # --- the carrier -----------------------------------------------------------------------------------------------------
 
 
