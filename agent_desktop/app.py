@@ -19,6 +19,7 @@ from agent_desktop import (
     board,
     books,
     call_page,
+    calling,
     calls,
     control,
     customers,
@@ -29,10 +30,12 @@ from agent_desktop import (
     entry,
     faults,
     guard,
+    helping,
     kept,
     knowledge,
     live,
     metrics,
+    outcomes,
     queue_pages,
     report,
     sip,
@@ -101,11 +104,12 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    daily = (entry, desk, control, kept, board, calls, call_page, tickets, today, report)
+    daily = (entry, desk, board, calls, call_page, tickets, today, report)
+    at_the_phone = (control, kept, calling, helping, outcomes)
     records = (customers, engines, warranty_rules)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)
     ticket_pages = (dispatches, diary)
-    for module in (*daily, *records, *ticket_pages, admin, *others):
+    for module in (*daily, *at_the_phone, *records, *ticket_pages, admin, *others):
         router.include_router(module.router)
     return router
 

@@ -71,7 +71,7 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
         raise NotFound("call %(call_id)s", call_id=call_id)
     queues = {queue.name: queue for queue in db.scalars(_QUEUES)}
     titles = {queue.name: queue.title(language) for queue in queues.values()}
-    found = customers.by_number(db, _number(call)) if _number(call) else []
+    found = customers.by_number(db, number_of(call)) if number_of(call) else []
     person, others = _people(db, call, found)
     phones = _phones(db, [*others, person] if person else others)
     counted = _counts(db, [customer.id for customer in others])
@@ -120,9 +120,10 @@ def due(db: Session, login: str, now: datetime, limit: int = 20) -> list[tuple[T
     return [(_ticket_line(row, ends, now), row.name or "") for row in rows]
 
 
-def _number(call: Call) -> str:
+def number_of(call: Call) -> str:
     """Without the words that carriers send in place of a withheld number: they are nobody's number."""
-    return call.caller_number if any(char.isdigit() for char in call.caller_number) else ""
+    number = call.caller_number if call.direction == "in" else call.did or call.caller_number
+    return number if any(char.isdigit() for char in number) else ""
 
 
 def _kind(call: Call, queue: Queue | None) -> str:
@@ -137,7 +138,7 @@ def _call_facts(call: Call, titles: dict[str, str]) -> CallFacts:
         call_id=call.call_id,
         state=call.state,
         direction=call.direction,
-        number=_number(call),
+        number=number_of(call),
         name=call.caller_name,
         queue=titles.get(call.queue or "", call.queue or ""),
         agent=call.agent or "",
@@ -197,7 +198,7 @@ def _person(
             PhoneLine(
                 number=phone.number,
                 label=phone.label,
-                calling=phone.number == call.caller_number,
+                calling=phone.number == number_of(call),
                 maybe=phone.level != "known",
             )
             for phone in phones
@@ -309,7 +310,7 @@ def _ticket_line(ticket: Any, ends: dict[int, str], now: datetime) -> TicketLine
 
 
 def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[str, str]) -> list[PastCall]:
-    number = _number(call) or None
+    number = number_of(call) or None
     if number is None and customer_id is None:
         return []
     rows = db.execute(_PAST, {"number": number, "customer_id": customer_id, "call_id": call.call_id})

@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agent_desktop import calling, line
 from agent_desktop import card as cards
-from agent_desktop import line
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
@@ -25,7 +25,8 @@ from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError
 from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFinished
-from cti import projection, wishes
+from config.people import User
+from cti import dispositions, helping, projection, wishes
 from cti.moves import Seats
 from cti.rows import Call
 from ticketing import catalogue, customers, duties, search, tickets
@@ -51,7 +52,9 @@ class NoSuchStatus(BadInput):
 def desk(page: PageHere, db: Reading) -> HTMLResponse:
     for name in CARD_TEMPLATES:  # compiled now, not while the first call of the day rings
         page.desktop.environments[page.language].get_template(name)
-    return page.render("desk/desk.html", state=_state(page, db), breaks=BREAKS, **_idle(page, db))
+    return page.render(
+        "desk/desk.html", state=_state(page, db), breaks=BREAKS, outcomes=dispositions.offered(db), **_idle(page, db)
+    )
 
 
 @router.get("/desk/now", dependencies=[allow("desk")])
@@ -70,6 +73,8 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
     seat = seat_of(db, page.user, page.settings, page.language)
     words = page._(english("agent_status", seat.status) if seat.state == "idle" else english("agent_state", seat.state))
     call = db.get(Call, seat.call_id) if seat.call_id and seat.state != "idle" else None
+    if call is not None and call.direction != "in" and not any(char.isdigit() for char in call.did):
+        call = None  # one's own phone is rung: for a number not dialled yet, or to listen
     on_line = seat.state == "talking" and seat.call_id is not None
     seats = Seats.of(wishes.live_legs(db, seat.call_id or "") if on_line else [], seat.extension)
     third = line.asked(db, page.settings, seat.call_id or "", seats)
@@ -89,9 +94,11 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "reachable": seat.reachable,
         "desk_phone": seat.desk_phone,
         "call_id": call.call_id if call else None,
-        "number": phone.pretty(call.caller_number, page.settings.centre.country) if call else "",
+        "number": phone.pretty(cards.number_of(call), page.settings.centre.country) if call else "",
         "answered_at": _seconds(call.answered_at) if call else None,
         "asked": {"name": third.name, "state": third.state, "since": _seconds(third.since)} if third else None,
+        "help": _help(db, seat.extension, seat.call_id if on_line else None),
+        "outcome": said.code if call and (said := dispositions.said(db, call.call_id, seat.extension)) else "",
         "may_hand_on": seats.with_customer and not seats.meeting and third is None,
         "parked": [
             {"call_id": one.call_id, "title": one.title, "since": _seconds(one.since), "by": one.by}
@@ -110,6 +117,15 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
     }
 
 
+def _help(db: Session, extension: str, call_id: str | None) -> dict[str, Any] | None:
+    """The help the agent has asked for in this call."""
+    row = helping.mine(db, extension, call_id) if call_id is not None else None
+    if row is None:
+        return None
+    name = db.scalar(select(User.name).where(User.login == row.taken_by)) if row.taken_by else ""
+    return {"id": row.id, "since": _seconds(row.at), "taken_by": name or "", "note": row.note}
+
+
 def _idle(page: Page, db: Session) -> dict[str, Any]:
     at = now()
     return {
@@ -117,6 +133,7 @@ def _idle(page: Page, db: Session) -> dict[str, Any]:
         "due": cards.due(db, page.user.login, at),
         "day": own_day(db, page.user, _midnight(at, page.settings.centre.zone), at),
         "queues": waiting(db, page.user.extension or "", page.language),
+        "callbacks": calling.own_callbacks(db, page),
     }
 
 
@@ -157,7 +174,9 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
-    said, forms = line.said_with(db, call_id, page.user), catalogue.current(db).forms
+    call, forms = db.get_one(Call, call_id), catalogue.current(db).forms
+    moved = call.transfers or call.holds  # else nobody can have said anything with it
+    said = line.said_with(db, call_id, page.user) if moved else None
     promised = duties.of_customer(db, card.person.id, 3) if card.person else ()
     about = {"card": card, "said": said, "forms": forms, "kinds": CustomerKind}
     return about | {"soon": cards.DUE_SOON, "promised": promised}

@@ -25,7 +25,18 @@ from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
 from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
 from callcenter.bus import Bus
 from callcenter.database import Database, to_us
-from callcenter.events import AgentChanged, CallChanged, Event, Nudge, RecordingChanged, Wished, WishSettled, as_payload
+from callcenter.events import (
+    AgentChanged,
+    CallbackChanged,
+    CallChanged,
+    Event,
+    HelpChanged,
+    Nudge,
+    RecordingChanged,
+    Wished,
+    WishSettled,
+    as_payload,
+)
 from config.people import User
 from cti.rows import Agent, Call, SwitchRow
 
@@ -158,7 +169,7 @@ class Hub:
 
     def _concerns(self, user: User, event: Nudge) -> bool:
         match event:
-            case AgentChanged() | WishSettled():
+            case AgentChanged() | WishSettled() | HelpChanged() | CallbackChanged():
                 return event.agent == user.extension
             case CallChanged() if event.call_id in self._parked:
                 return user.extension is not None  # anybody may fetch him, and sees that somebody has

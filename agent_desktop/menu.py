@@ -28,6 +28,8 @@ DAILY = (
 )
 
 MANAGE = (
+    Entry("agents", "/do-not-call", marked("Do not call")),
+    Entry("queues.write", "/outcomes", marked("Outcomes")),
     Entry("users", "/admin/users", marked("Users")),
     Entry("users", "/admin/tokens", marked("API tokens")),
     Entry("queues.write", "/admin/queues", marked("Queues")),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings
+from cti import agents
 from cti.rows import Agent, Call, Offer, Spell
 from ticketing.rows import Ticket
 
@@ -74,7 +75,7 @@ def seat_of(db: Session, user: User, settings: Settings, language: str) -> Seat:
     wrap_up_until = None
     if agent.state == "wrap_up" and agent.state_since is not None and queue is not None:
         wrap_up_until = datetime.fromtimestamp(
-            agent.state_since.timestamp() + queue.wrap_up_s, agent.state_since.tzinfo
+            agent.state_since.timestamp() + queue.wrap_up_s + agents.more_s(agent), agent.state_since.tzinfo
         )
     missed = idle and agent.status == "on_break" and agent.status_reason == "missed"
     return Seat(

@@ -64,6 +64,14 @@ WORDS: dict[str, dict[str, str]] = {
         "other": _("Otherwise"),
     },
     "direction": {"in": _("Incoming"), "out": _("Outgoing"), "internal": _("Internal")},
+    "callback_state": {
+        "planned": _("Planned"),
+        "calling": _("Being called"),
+        "done": _("Done"),
+        "not_reached": _("Customer not reached"),
+        "missed": _("Missed"),
+        "cancelled": _("Cancelled"),
+    },
     "agent_status": {"available": _("Available"), "on_break": _("On break"), "offline": _("Offline")},
     "agent_state": {
         "idle": _("Idle"),

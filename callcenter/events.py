@@ -224,6 +224,15 @@ class Transferred(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dialled(Fact):
+    """An agent whose phone we rang is put through to this number."""
+
+    leg_id: str
+    number: str  # E.164 where it can be
+    marks = ("leg_id",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PutAside(Fact):
     """The customer waits with music: an agent asks somebody meanwhile (consult), or has parked him (parked)."""
 
@@ -269,6 +278,16 @@ class StatusChosen(Fact):
 class WrapUpFinished(Fact):
     agent: str
     by: str = ""  # agent's login, or "clock"
+    marks = ("agent", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrapUpExtended(Fact):
+    """The agent needs longer for what he writes after the call."""
+
+    agent: str
+    more_s: int
+    by: str = ""
     marks = ("agent", "at")
 
 
@@ -380,6 +399,24 @@ class SwitchChanged(Nudge):
     switch: str
     connected: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpChanged(Nudge):
+    """An agent asks for help, has been helped, or no longer asks."""
+
+    agent: str
+    call_id: str
+    open: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackChanged(Nudge):
+    """A call-back was planned, begun, done, missed or put away."""
+
+    callback_id: int
+    agent: str
+    state: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,15 @@ class Switch(Section):
     inbox_size: int = 20000  # messages; overflow means resync
 
 
+class Calling(Section):
+    """When customers may be called; local time of the centre."""
+
+    hours_from: str = Field("08:00", pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    hours_to: str = Field("21:00", pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    called_us_within_h: int = Field(24, ge=0)  # who called us himself so short ago is called back at any hour
+    ring_agent_s: int = Field(20, ge=5, le=120)  # before the customer is called
+
+
 class Ivr(Section):
     host: str = "127.0.0.1"
     port: int = 14573
@@ -146,6 +155,7 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     bus: BusSettings = BusSettings()
     switch: Switch = Switch()
+    calling: Calling = Calling()
     ivr: Ivr = Ivr()
     desktop: Desktop = Desktop()
     recording: Recording = Recording()

@@ -19,6 +19,7 @@ from callcenter.events import (
     LegStarted,
     PhoneSeen,
     StatusChosen,
+    WrapUpExtended,
     WrapUpFinished,
 )
 from cti.rows import Agent, Leg, Spell
@@ -72,7 +73,7 @@ def concerns(fact: Fact, leg: Leg | None) -> str | None:
     if type(fact) in STEPS:
         named: str | None = getattr(fact, "agent", None)
         return named or (leg.agent if leg is not None else None)
-    return fact.agent if isinstance(fact, StatusChosen | WrapUpFinished | PhoneSeen) else None
+    return fact.agent if isinstance(fact, StatusChosen | WrapUpFinished | WrapUpExtended | PhoneSeen) else None
 
 
 def hear(agent: Agent, fact: Fact, leg: Leg | None) -> None:
@@ -83,11 +84,24 @@ def hear(agent: Agent, fact: Fact, leg: Leg | None) -> None:
                 agent.status, agent.status_reason, agent.status_since = fact.status, fact.reason, fact.at
         case WrapUpFinished():
             agent.wrap_up = None
+        case WrapUpExtended():
+            if agent.wrap_up is not None:
+                call_id, queue = agent.wrap_up[:2]
+                agent.wrap_up = [call_id, queue, more_s(agent) + fact.more_s]
         case PhoneSeen():
             agent.reachable = fact.reachable
         case _ if leg is not None:
             _leg_does(agent, fact, leg)
     _look(agent, fact.at)
+
+
+MOST_MORE_S = 600
+"""How much longer a wrap-up may become."""
+
+
+def more_s(agent: Agent) -> int:
+    """By how much his wrap-up was extended, in seconds."""
+    return int(agent.wrap_up[2]) if agent.wrap_up is not None and len(agent.wrap_up) > 2 else 0
 
 
 def _leg_does(agent: Agent, fact: Fact, leg: Leg) -> None:

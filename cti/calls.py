@@ -20,6 +20,7 @@ from callcenter.events import (
     CallBackAsked,
     CallerKept,
     CustomerBound,
+    Dialled,
     Fact,
     Held,
     LegAnswered,
@@ -61,6 +62,7 @@ STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was s
     CallerKept: (State.KEPT, frozenset({State.TALKING, State.ARRIVED})),
     Transferred: (State.ARRIVED, frozenset({State.TALKING})),  # if blind: he waits for whoever is called now
     PutAside: (State.PARKED, _LIVE),  # if he is parked; else his agent only asks somebody
+    Dialled: _NOWHERE,
     RecordingStarted: _NOWHERE,
     CustomerBound: _NOWHERE,
     LegEnded: (State.ENDED, _LIVE),  # if it was the last one
@@ -300,6 +302,12 @@ def _put_aside(story: Story, fact: PutAside) -> bool:
     return fact.why == "parked"
 
 
+def _dialled(story: Story, fact: Dialled) -> bool:
+    if story.call.direction != "in":
+        story.call.did = fact.number[:40]
+    return False
+
+
 def _recording_started(story: Story, fact: RecordingStarted) -> bool:
     story.call.recording = story.call.recording or fact.file
     return False
@@ -339,6 +347,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     BridgeLeft: _bridge_left,
     CallerKept: _goes_on,
     Transferred: _transferred,
+    Dialled: _dialled,
     PutAside: _put_aside,
     RecordingStarted: _recording_started,
     CustomerBound: _customer_bound,

@@ -60,7 +60,7 @@ class Intake:
     def __init__(self, settings: Settings, database: Database, bus: Bus) -> None:
         self.door = Door(settings.switch, settings.ami_secret, WANTED)
         self.policy = Policy(settings, database, bus, self.door)
-        self.control = Control(database, self.door, bus)
+        self.control = Control(settings, database, self.door, bus)
         self._switch = settings.switch.name
         self._bus = bus
         self._database = database

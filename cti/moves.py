@@ -150,6 +150,41 @@ async def let_go(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     await end(door, [leg.channel for leg in legs if leg.agent == wish["agent"]], GONE)
 
 
+async def dial(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """Ring the agent, then whom he calls; the dial plan has the one way out."""
+    await door.ask(
+        "Originate",
+        Channel=f"PJSIP/{wish['agent']}",
+        ChannelId=wish["call_id"],
+        Context="dialling",
+        Exten=wish["to"],
+        Priority=1,
+        CallerID=wish["to"],
+        Timeout=wish["ring_s"] * 1000,
+        Async=True,
+    )
+
+
+async def hear(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """Put who leads on an agent's call; with a channel of his that listens already, only change how."""
+    whom = _there(next((leg for leg in reversed(legs) if leg.agent == wish["whom"]), None))
+    if wish["channel"]:
+        await door.ask("Redirect", Channel=wish["channel"], Context="hear", Exten=wish["mode"], Priority=1)
+        return
+    await door.ask(
+        "Originate",
+        Channel=f"PJSIP/{wish['agent']}",
+        ChannelId=wish["own_call"],
+        Context="hear",
+        Exten=wish["mode"],
+        Priority=1,
+        CallerID=wish["whom"],
+        Timeout=wish["ring_s"] * 1000,
+        Async=True,
+        Variable={"HEARD": whom.channel},
+    )
+
+
 async def _mark(door: Door, leg: Leg, **variables: str) -> None:
     for name, value in variables.items():
         await door.ask("Setvar", Channel=leg.channel, Variable=name, Value=value)
@@ -177,4 +212,6 @@ MOVES = {
     "fetch": fetch,
     "take_back": take_back,
     "let_go": let_go,
+    "dial": dial,
+    "hear": hear,
 }

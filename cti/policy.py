@@ -31,7 +31,7 @@ from callcenter.events import (
 )
 from config.queues import Queue
 from config.settings import Settings
-from cti import members
+from cti import agents, members
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
 from cti.projection import record
@@ -59,7 +59,8 @@ def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime |
     over: list[Fact] = []
     next_at: datetime | None = None
     for agent, wrap_up_s, comes_back in db.execute(rows):
-        due = (agent.state_since or at) + timedelta(seconds=WRAP_UP_S if wrap_up_s is None else wrap_up_s)
+        allowed_s = (WRAP_UP_S if wrap_up_s is None else wrap_up_s) + agents.more_s(agent)
+        due = (agent.state_since or at) + timedelta(seconds=allowed_s)
         if comes_back:
             due = max(due, at + timedelta(seconds=1))
         if due <= at:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import bindparam, delete, func, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,7 @@ from callcenter.events import (
     AgentRung,
     CallChanged,
     CustomerBound,
+    Dialled,
     Event,
     Fact,
     LegStarted,
@@ -88,20 +89,25 @@ def recognise(db: Session, facts: Sequence[Fact]) -> list[Fact]:
 
     What was looked up becomes a fact of its own, so that the ledger says it for ever.
     """
-    first = [fact for fact in facts if isinstance(fact, LegStarted) and fact.number and fact.leg_id == fact.call_id]
+    first = [fact for fact in facts if _names_somebody(fact)]
     if not first:
         return list(facts)
     known = customers.known(db, {fact.number for fact in first})
     found: list[Fact] = []
     for fact in facts:
         found.append(fact)
-        if isinstance(fact, LegStarted) and fact.leg_id == fact.call_id:
+        if _names_somebody(fact):
             whose = known.get(fact.number, ())
             if len(whose) == 1:
                 (customer_id,) = whose
                 bound = CustomerBound(at=fact.at, switch=fact.switch, call_id=fact.call_id, customer_id=customer_id)
                 found.append(bound)
     return found
+
+
+def _names_somebody(fact: Fact) -> TypeGuard[LegStarted | Dialled]:
+    """By a number: of who calls, or of whom an agent calls."""
+    return isinstance(fact, LegStarted | Dialled) and bool(fact.number) and fact.leg_id == fact.call_id
 
 
 def rebuild(database: Database) -> dict[str, int]:

@@ -125,7 +125,7 @@ class Agent(Base):
     legs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # leg: [ringing or talking, call, queue]
     wrap_up: Mapped[list[Any] | None] = mapped_column(
         JSON(none_as_null=True)
-    )  # [call, queue] of the wrap-up that is not finished
+    )  # [call, queue] of the wrap-up that is not finished, and by how many seconds it was extended
     spell_at: Mapped[datetime | None]  # when his open spell began
 
 

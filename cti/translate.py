@@ -22,6 +22,7 @@ from callcenter.events import (
     BridgeLeft,
     CallBackAsked,
     CallerKept,
+    Dialled,
     Fact,
     Held,
     LegAnswered,
@@ -268,6 +269,11 @@ def _put_aside(m: Message, base: _Base, _: Normalise) -> Fact:
     return PutAside(**base, agent=words(m["Agent"], 10), why=words(m["Why"], 10))
 
 
+def _dialled(m: Message, base: _Base, normalise: Normalise) -> Fact:
+    number = words(m["Number"], 40)
+    return Dialled(**base, number=normalise(number)[:40] or number)
+
+
 def _handed_over(m: Message, base: _Base, _: Normalise) -> Fact:
     return Transferred(**base, kind="attended", to=words(m["To"], 40))
 
@@ -309,6 +315,7 @@ _USER: dict[str, _Tell] = {
     "IvrDone": _ivr_done,
     "Recording": _recording,
     "QueueExit": _queue_exit,
+    "Dialled": _dialled,
     "PutAside": _put_aside,
     "HandedOver": _handed_over,
     "CallBack": _call_back,

@@ -17,14 +17,16 @@ from sqlalchemy.orm import Session
 
 from callcenter import jobs, phone
 from callcenter.errors import BadInput, CallCenterError, NotFound
+from config import people
 from config.people import User
 from config.queues import Queue
 from config.settings import Settings
-from cti import handovers
+from cti import dialling, handovers
 from cti.moves import Seats, outside_party
 from cti.rows import Agent, Call, Leg
 
 VALID_S = 5.0
+OURS = 900_000_000  # behind the dot of a call's id: placed by us, far above what the switch counts itself
 AGENT, QUEUE, NUMBER = "agent", "queue", "number"
 
 
@@ -58,6 +60,12 @@ class NobodyAsked(CallCenterError):
 
 class AlreadyAsking(CallCenterError):
     """Somebody is being asked about this call already."""
+
+    status = 409
+
+
+class PhoneBusy(CallCenterError):
+    """Your own phone is busy or not registered; it is rung first."""
 
     status = 409
 
@@ -130,7 +138,7 @@ def send_on(
     if outside_party(live_legs(db, call_id)) is None:
         raise NotFound("call %(call_id)s", call_id=call_id)
     target = target_of(db, settings, to)
-    _free(db, target, user)
+    _free(db, settings, call_id, target, user, at)
     _hand_over(db, call_id, target, user, at, said, asks_first=False)
     return _plan(db, "send_on", call_id, user, at, to=target.to, to_kind=target.kind)
 
@@ -146,7 +154,7 @@ def ask(
     target = target_of(db, settings, to)
     if target.kind == QUEUE:
         raise NoSuchTarget(to[:40])  # one asks a person; to a queue a customer is sent
-    _free(db, target, user)
+    _free(db, settings, call_id, target, user, at)
     _hand_over(db, call_id, target, user, at, said, asks_first=True)
     return _plan(db, "ask", call_id, user, at, to=target.to, to_kind=target.kind)
 
@@ -185,8 +193,39 @@ def take_back(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     return _plan(db, "take_back" if call.state == "kept" else "let_go", call_id, user, at)
 
 
-def _free(db: Session, target: Target, user: User) -> None:
-    """NotFree where his phone would not even ring."""
+def dial(db: Session, settings: Settings, to: str, user: User, at: datetime, override: str = "") -> jobs.Job:
+    """Ring the user's own phone and then this number. NoPhone, NotFree, NoSuchTarget, and what stands against it."""
+    if user.extension is None:
+        raise NoPhone
+    agent = db.get(Agent, user.extension)
+    if agent is None or not agent.reachable or agent.state in ("talking", "ringing"):
+        raise PhoneBusy
+    digits = dialled(settings, to)
+    if digits is None:
+        raise NoSuchTarget(to[:40])
+    wish = dialling_wish(db, settings, digits, user, at, override)
+    return jobs.plan(db, "dial", f"dial:{wish['call_id']}", wish, at, void_after=at + timedelta(seconds=VALID_S))
+
+
+def dialling_wish(
+    db: Session, settings: Settings, number: str, user: User, at: datetime, override: str = ""
+) -> dict[str, Any]:
+    """What the switch is to be told; the call has its id before it is placed, so it is never placed twice unseen."""
+    permitted = dialling.permit(db, settings, number, user, at, override)
+    permitted.call_id = f"{settings.switch.name}-{int(at.timestamp())}.{OURS + permitted.id}"
+    return {
+        "call_id": permitted.call_id,
+        "agent": user.extension or "",
+        "by": user.login,
+        "to": dialled(settings, number) or "",
+        "ring_s": settings.calling.ring_agent_s,
+    }
+
+
+def _free(db: Session, settings: Settings, call_id: str, target: Target, user: User, at: datetime) -> None:
+    """NotFree where his phone would not even ring; a number outside is looked at as if it was dialled."""
+    if target.kind == NUMBER:
+        dialling.permit(db, settings, target.to, user, at).call_id = call_id
     if target.kind != AGENT:
         return
     agent = db.get(Agent, target.to)
@@ -238,3 +277,14 @@ def live_legs(db: Session, call_id: str) -> list[Leg]:
     """The call's channels that are still there, the oldest first."""
     standing = select(Leg).where(Leg.call_id == call_id, Leg.ended_at.is_(None))
     return list(db.scalars(standing.order_by(Leg.started_at, Leg.leg_id)))
+
+
+def ours(call_id: str) -> bool:
+    """Whether the call was placed by us, which its id says."""
+    _, _, number = call_id.rpartition(".")
+    return number.isdigit() and int(number) >= OURS
+
+
+def leads(user: User) -> bool:
+    """Whether he leads agents."""
+    return people.may(user.role, "agents")

@@ -76,7 +76,7 @@ async def controlled(database: Database):
             ami.answers[action] = lambda _: ok()
         door = Door(Switch(ami_port=ami.port), ami.secret)
         await door.connect()
-        ours = Control(database, door, LocalBus())
+        ours = Control(SETTINGS, database, door, LocalBus())
         await ours.start()
         try:
             yield ami

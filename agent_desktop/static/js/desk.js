@@ -1,9 +1,11 @@
 // The desk joins its parts: the seat, the phone, the cards, the live link and the keys.
 
+import { Calling } from "./calling.js";
 import * as cards from "./cards.js";
 import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";
 import { Kept } from "./kept.js";
+import "./help.js";
 import { bind, draw_map, WORDS } from "./keys.js";
 import { open_knowledge } from "./knowledge.js";
 import { live } from "./live.js";
@@ -23,6 +25,7 @@ const phone = new Phone($("#far"), { raw: new URLSearchParams(location.search).g
 const seat = new Seat(first.state, phone);
 const transfer = new Transfer(seat, phone, cards.form_of);
 const kept = new Kept(seat, phone);
+const calling = new Calling(seat, cards);
 open_drafts(first.login);
 open_knowledge();
 set_zone(first.zone);
@@ -117,6 +120,10 @@ bind("F8", WORDS.transfer, () => (transfer.asking ? $("#asking-over").click() : 
 bind("Alt C", WORDS.meet, press("#asking-meet"), ready("#asking-meet"));
 bind("Alt P", WORDS.park, () => transfer.park_or_fetch());
 bind("Alt O", WORDS.take_over, () => $("#why [data-take-over]")?.click(), () => $("#why [data-take-over]") !== null);
+bind("Alt H", WORDS.help, press("#help"), ready("#help"));
+bind("Alt B", WORDS.call_back, () => calling.plan());
+bind("Alt D", WORDS.outcome, () => $("#disposition").focus(), () => !$("#outcome").hidden);
+bind("Alt W", WORDS.more_time, press("#more-time"), ready("#more-time"));
 bind("Alt K", WORDS.keypad, () => {
   const keypad = $("#keypad");
   keypad.open = !keypad.open;
@@ -144,6 +151,7 @@ for (const link of document.querySelectorAll(".top a[href]")) link.target = "_bl
 
 seat.draw();
 transfer.draw();
+calling.draw();
 kept.look();
 if ((seat.now.status !== "offline" || seat.now.kept) && !seat.now.desk_phone) phone.start();
 addEventListener("pointerdown", allow_ringing, { once: true });

@@ -8,6 +8,7 @@ import { _ } from "./texts.js";
 
 const $ = (selector) => document.querySelector(selector);
 const SEARCH_AFTER_MS = 120;
+const OWN = new Set(["dial", "fetch", "hear"]); // what rings here because one asked for it
 const COMES_WITHIN_MS = 10000; // a call that was fetched is answered by itself when it rings
 
 export class Transfer {
@@ -40,7 +41,10 @@ export class Transfer {
       const ours = call_id === seat.now.call_id && state === "talking";
       if (ours || state === "parked" || seat.now.parked.some((one) => one.call_id === call_id)) seat.read();
     });
-    live.on("WishSettled", ({ fault, detail }) => this.#settled(fault, detail));
+    live.on("WishSettled", ({ kind, fault, detail }) => {
+      this.#settled(fault, detail);
+      if (!fault && OWN.has(kind)) this.#expect();
+    });
   }
 
   get #call() { return encodeURIComponent(this.#seat.now.call_id ?? ""); }
@@ -148,10 +152,13 @@ export class Transfer {
     this.#seat.notice("wish", fault ? { tone: "bad", words } : null);
   }
 
-  async #fetch(call_id) {
-    if (!call_id) return;
+  #fetch(call_id) {
+    if (call_id) this.#wish(`/desk/calls/${encodeURIComponent(call_id)}/fetch`);
+  }
+
+  #expect() {
     this.#expects_until = Date.now() + COMES_WITHIN_MS;
-    if (!await this.#wish(`/desk/calls/${encodeURIComponent(call_id)}/fetch`)) this.#expects_until = 0;
+    this.#answer_expected();
   }
 
   /** The call one has asked for oneself needs no second key. */
