@@ -21,6 +21,7 @@ from agent_desktop import (
     call_page,
     calling,
     calls,
+    catalogue_pages,
     control,
     customers,
     desk,
@@ -36,6 +37,7 @@ from agent_desktop import (
     live,
     metrics,
     outcomes,
+    photos,
     queue_pages,
     report,
     sip,
@@ -93,6 +95,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
     app.mount("/static", Static(directory=STATIC), name="static")
     app.include_router(entry.open_router)
     app.include_router(open_router)
+    app.include_router(photos.open_router)
     app.include_router(metrics.router)
     app.include_router(inner())
     app.include_router(live.router)
@@ -108,7 +111,7 @@ def inner() -> APIRouter:
     at_the_phone = (control, kept, calling, helping, outcomes)
     records = (customers, engines, warranty_rules)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)
-    ticket_pages = (dispatches, diary)
+    ticket_pages = (dispatches, diary, photos, catalogue_pages)
     for module in (*daily, *at_the_phone, *records, *ticket_pages, admin, *others):
         router.include_router(module.router)
     return router

@@ -384,4 +384,6 @@ def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
     }
     if isinstance(fault, StaleTicket):
         said["version"] = fault.ticket.version  # saving once more is done knowing what it replaces
+        answers = {f"field.{name}": value for name, value in fault.theirs.get("fields", {}).items()}
+        said["theirs"] = {name: fault.theirs[name] for name in ("subject", "urgent") if name in fault.theirs} | answers
     return JSONResponse(said, status_code=fault.status)

@@ -208,7 +208,7 @@ def _day(
     rule = office.rule(day)
     title = ""
     if rule is not None:
-        title = rule.title or (page._("worked in exchange") if rule.working else page._("free"))
+        title = rule.title(page.language) or (page._("worked in exchange") if rule.working else page._("free"))
     zone = page.settings.centre.zone
     own: dict[str, list[Duty]] = {}
     for duty in found:

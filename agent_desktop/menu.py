@@ -31,6 +31,8 @@ MANAGE = (
     Entry("agents", "/do-not-call", marked("Do not call")),
     Entry("queues.write", "/outcomes", marked("Outcomes")),
     Entry("users", "/admin/users", marked("Users")),
+    Entry("settings", "/admin/tickets", marked("Kinds and words of tickets")),
+    Entry("agents", "/stations", marked("Stations")),
     Entry("users", "/admin/tokens", marked("API tokens")),
     Entry("queues.write", "/admin/queues", marked("Queues")),
     Entry("warranty.write", "/warranty-rules", marked("Warranty rules")),

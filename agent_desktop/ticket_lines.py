@@ -18,7 +18,7 @@ from ticketing.clocks import Clock
 from ticketing.rows import Ticket, TicketEntry, TicketState
 from ticketing.versions import Merged, as_of, merged
 
-_SILENT = frozenset({"state"})  # follows from the stage
+_SILENT = frozenset({"state", "station_id", "file"})  # told by the stage, and by the words beside
 _CODES = {"dispatch": "dispatch", "duty": "duty_state", "link": "link"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from agent_desktop.page import Page
-from ticketing import dispatch, duties, tickets, ties
+from ticketing import attachments, dispatch, duties, tickets, ties
 from ticketing import warranty as warranties
 from ticketing.kinds import Form
 from ticketing.rows import Ticket
@@ -43,4 +43,6 @@ def team(page: Page, db: Session, ticket: Ticket) -> dict[str, Any]:
         "watchers": watching,
         "watching": page.user.login in watching,
         "linked": ties.linked(db, ticket),
+        "files": attachments.of_ticket(db, ticket),
+        "shown_types": attachments.SHOWN,
     }

@@ -87,6 +87,7 @@ def show(
     typed: Mapping[str, str] | None = None,
     merged: Merged | None = None,
     why: str = "",
+    link: tuple[str, str] | None = None,
 ) -> HTMLResponse:
     """``typed`` is a form that was refused: it is shown again as it was sent, with the faults beside its fields."""
     at, zone = now(), page.settings.centre.zone
@@ -121,6 +122,7 @@ def show(
         asked=guides.answered(db, ticket_id=ticket.id, call_id=ticket.call_id),
         **ticket_panels.stations(page, db, ticket, form, at),
         **ticket_panels.team(page, db, ticket),
+        link=link,
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         undone=undone,
     )

@@ -45,8 +45,12 @@ class DayRule:
     """A day that differs from its weekday."""
 
     working: bool
-    title: str = ""
+    zh: str = ""
+    en: str = ""
     own: bool = False  # said by an administrator, not by the list of public holidays
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True)
@@ -158,11 +162,12 @@ class Calendar:
 def public_days(country: str, year: int) -> Mapping[date, DayRule]:
     """Public holidays and the days worked in exchange, as published for that year; {} for a country nobody lists."""
     try:
-        known = holidays.country_holidays(country, years=year)
+        known = holidays.country_holidays(country, years=year, language="en_US")
+        local = holidays.country_holidays(country, years=year)
     except NotImplementedError:
         return {}
-    found = {day: DayRule(False, title) for day, title in known.items()}
-    moved = {day: DayRule(True, "") for day in getattr(known, "weekend_workdays", ()) if day.year == year}
+    found = {day: DayRule(False, local.get(day) or title, title) for day, title in known.items()}
+    moved = {day: DayRule(True) for day in getattr(known, "weekend_workdays", ()) if day.year == year}
     return found | moved
 
 
@@ -229,7 +234,9 @@ def own_days(edits: Mapping[str, Mapping[str, Any]]) -> dict[date, DayRule]:
     for subject, value in edits.items():
         kind, _, name = subject.partition(" ")
         if kind == "day" and value.get("working") is not None:
-            found[date.fromisoformat(name)] = DayRule(bool(value["working"]), str(value.get("title", "")), own=True)
+            found[date.fromisoformat(name)] = DayRule(
+                bool(value["working"]), title := str(value.get("title", "")), title, own=True
+            )
     return found
 
 

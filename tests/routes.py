@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import Mount
 
-OPEN = {"/login", "/texts.json", "/healthz", "/metrics", "/api/docs"}
+OPEN = {"/login", "/texts.json", "/healthz", "/metrics", "/api/docs", "/u/{token}"}
 """What needs nobody to be signed in."""
 
 Route = APIRoute | APIWebSocketRoute

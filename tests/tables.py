@@ -22,6 +22,7 @@ MODULES = (
     "recordings.rows",
     "reports.rows",
     "ticketing.record_rows",
+    "ticketing.attachments",
     "ticketing.catalogue",
     "ticketing.dispatch",
     "ticketing.duties",

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from callcenter import phone
 from config import demo as house
 from config.settings import Settings
-from ticketing import customers, demo_knowledge, engines, stations, tickets
+from ticketing import customers, demo_knowledge, demo_tickets, engines, stations, tickets
 from ticketing import demo_words as words
 from ticketing.rows import Customer, Engine, Station, Ticket, TicketKind
 
@@ -36,6 +36,7 @@ def fill(db: Session, settings: Settings, now: datetime) -> dict[str, str]:
     logins = house.fill(db, now)
     if not db.scalar(select(func.count()).select_from(Customer)):
         _Year(db, settings, now).tell()
+        demo_tickets.fill(db, now, settings.centre.zone)
     demo_knowledge.fill(db, "zhaomin", now)
     return logins
 

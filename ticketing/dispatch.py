@@ -205,11 +205,8 @@ def step(
         for other in of_ticket(db, ticket):
             if other.id != dispatch.id and other.state == Sent.SENT:
                 _turn(db, other, Sent.SENT, {"state": Sent.WITHDRAWN.value, "ended_at": now})
-        version = ticket.version
-        tickets.change(
-            db, ticket, version=version, by=by, now=now, zone=zone, what="dispatched", station_id=dispatch.station_id
-        )
-    _entered(db, ticket, name, after, by, now, zone, told)
+    has_it = dispatch.station_id if after is Sent.ACCEPTED else None
+    _entered(db, ticket, name, after, by, now, zone, told, has_it)
 
 
 def tell(db: Session, ticket: Ticket, dispatch: Dispatch, *, by: str, now: datetime) -> None:
@@ -231,7 +228,15 @@ def _turn(db: Session, dispatch: Dispatch, before: Sent, values: Mapping[str, An
 
 
 def _entered(
-    db: Session, ticket: Ticket, name: str, state: Sent, by: str, now: datetime, zone: tzinfo, words: str = ""
+    db: Session,
+    ticket: Ticket,
+    name: str,
+    state: Sent,
+    by: str,
+    now: datetime,
+    zone: tzinfo,
+    words: str = "",
+    station_id: int | None = None,
 ) -> None:
     """The ticket's own entry, and its stage where the form has one of this name."""
     form = catalogue.current(db).form(ticket.kind)
@@ -240,7 +245,16 @@ def _entered(
     if state in (Sent.REFUSED, Sent.UNANSWERED, Sent.WITHDRAWN):
         still = any(one.state in LIVE for one in of_ticket(db, ticket))
         stage = ticket.stage if still else form.stages[0].code
-    tickets.record(db, ticket, "dispatched", by=by, now=now, text=text, changes={"dispatch": [None, state.value]})
     known = {one.code for one in form.stages}
-    if stage in known and stage != ticket.stage and ticket.state in tickets.UNDONE:
-        tickets.move(db, ticket, stage, by=by, now=now, zone=zone)
+    changes: dict[str, Any] = {}
+    if ticket.state in tickets.UNDONE:
+        changes = {"stage": stage} if stage in known and stage != ticket.stage else {}
+        changes |= {"station_id": station_id} if station_id is not None else {}
+    also = {"dispatch": [None, state.value]}
+    if changes:
+        version = ticket.version
+        tickets.change(
+            db, ticket, version=version, by=by, now=now, zone=zone, what="dispatched", text=text, also=also, **changes
+        )
+    else:
+        tickets.record(db, ticket, "dispatched", by=by, now=now, text=text, changes=also)

@@ -253,13 +253,14 @@ def change(
     zone: tzinfo = UTC,
     text: str = "",
     what: str = "changed",
+    also: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Ticket:
     """Set fields of an open ticket; ``version`` is the one the changer was looking at.
 
     StaleTicket if it has been changed since then: it carries what the others wrote, nothing of theirs is overwritten,
     and notes made meanwhile do not count as a change. ``fields`` replaces the answers it names. ``state`` alone means
-    the stage of that state.
+    the stage of that state. ``also`` is kept in the entry beside what changed.
     """
     unknown = changes.keys() - _CHANGEABLE
     if unknown:
@@ -275,6 +276,7 @@ def change(
         if not differing:
             return note(db, ticket, text, by=by, now=now) if text.strip() else ticket
         told = {name: [_told(getattr(ticket, name)), _told(value)] for name, value in differing.items()}
+        told |= also or {}
         if "stage" in differing:
             differing["stage_at"] = now
             told |= _reached(ticket, form.stage(differing["stage"]), now)

@@ -59,3 +59,23 @@ def test_a_note_that_is_too_long_is_still_in_its_box(desk, ticket):
     answer = desk.client("wangfang").post(f"/tickets/{ticket.id}/note", data={"text": words})
     assert answer.status_code == 422
     assert words in answer.text
+
+
+def test_what_only_the_other_changed_is_taken_over_and_what_both_changed_is_asked_about(desk, ticket):
+    wang, li = desk.client("wangfang"), desk.client("lina")
+    wang.post(f"/tickets/{ticket.id}", data=form_of(ticket, subject="冒蓝烟", **{"field.contact": "13900001111"}))
+    answer = li.post(f"/tickets/{ticket.id}", data=form_of(ticket, subject="漏油"))
+    assert answer.status_code == 409
+    assert 'name="field.contact" value="13900001111"' in answer.text  # 王芳's, kept
+    assert 'value="漏油"' in answer.text  # 李娜's, as she typed it
+    assert 'data-take="冒蓝烟"' in answer.text  # and 王芳's beside it
+
+
+def test_at_the_desk_the_second_saver_gets_what_the_first_wrote_field_by_field(desk, ticket):
+    desk.client("lina").post(f"/tickets/{ticket.id}", data=form_of(ticket, **{"field.hours": "3210", "urgent": "1"}))
+    typed = {"id": str(ticket.id), "version": "1", "kind": "repair", "subject": "冒黑烟，停机", "field.place": "郑州"}
+    typed |= {"field.fault": "black_smoke", "customer_id": str(ticket.customer_id), "field.serial": "102938"}
+    answer = desk.client("wangfang").post("/desk/tickets", data=typed)
+    assert answer.status_code == 409
+    assert answer.json()["theirs"] == {"urgent": True, "field.hours": 3210}
+    assert answer.json()["version"] == 2

@@ -1,6 +1,7 @@
 // The desk joins its parts: the seat, the phone, the cards, the live link and the keys.
 
 import { Calling } from "./calling.js";
+import "./photos.js";
 import * as cards from "./cards.js";
 import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";

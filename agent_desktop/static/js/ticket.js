@@ -182,6 +182,7 @@ export class TicketForm extends EventTarget {
   #refused({ sentence, json }) {
     const faults = { ...json?.faults };
     if (json?.version) this.#form.elements.version.value = json.version;
+    this.#take_theirs(json?.theirs ?? {});
     for (const [name, words] of Object.entries(faults)) {
       const place = [...this.#form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`)].find((one) => !one.closest("fieldset[hidden]"));
       if (place) {
@@ -197,6 +198,21 @@ export class TicketForm extends EventTarget {
     }
     this.#error([sentence, ...Object.values(faults)].join(" "));
     this.#form.querySelector(":enabled[aria-invalid]")?.focus();
+  }
+
+  /** What only a colleague changed meanwhile is taken over; what both changed stays as typed, with his beside it. */
+  #take_theirs(theirs) {
+    const saved = this.#saved ? JSON.parse(this.#saved) : {};
+    for (const [name, value] of Object.entries(theirs)) {
+      const field = [...this.#form.elements].find((one) => one.name === name && !one.closest("fieldset[hidden]"));
+      if (!field) continue;
+      const kind = field.closest("fieldset")?.dataset.kind;
+      const was = saved[kind ? `${kind}/${name}` : name];
+      const tick = field.type === "checkbox";
+      if ((tick ? field.checked : field.value) !== was) continue;
+      if (tick) field.checked = Boolean(value);
+      else field.value = value ?? "";
+    }
   }
 
   #clear_error(place) {
