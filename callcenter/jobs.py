@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, Text, select, update
+from sqlalchemy import JSON, Index, String, Text, bindparam, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -44,16 +44,24 @@ def plan(
     return job
 
 
+# Built once: every worker asks this twice a second.
+_DUE = (
+    select(Job)
+    .where(Job.kind.in_(bindparam("kinds", expanding=True)), Job.due_at <= bindparam("now"))
+    .where((Job.state == "waiting") | ((Job.state == "running") & (Job.lease_until < bindparam("now"))))
+    .order_by(Job.due_at, Job.id)
+    .limit(1)
+)
+
+
+def is_due(db: Session, kinds: tuple[str, ...], now: datetime) -> bool:
+    """Whether there is something to claim; asked without a lock, so that nobody waits for the answer "no"."""
+    return db.execute(_DUE, {"kinds": kinds, "now": now}).first() is not None
+
+
 def claim(db: Session, kinds: tuple[str, ...], now: datetime, lease_until: datetime) -> Job | None:
     """The oldest due job, now ours until the lease ends; None if nothing is due or a colleague was faster."""
-    due = (
-        select(Job)
-        .where(Job.kind.in_(kinds), Job.due_at <= now)
-        .where((Job.state == "waiting") | ((Job.state == "running") & (Job.lease_until < now)))
-        .order_by(Job.due_at, Job.id)
-        .limit(1)
-    )
-    job = db.execute(due).scalar_one_or_none()
+    job = db.execute(_DUE, {"kinds": kinds, "now": now}).scalar_one_or_none()
     if job is None:
         return None
     state = "void" if job.void_after is not None and job.void_after < now else "running"

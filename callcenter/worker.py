@@ -29,6 +29,9 @@ AGAIN_AFTER_S = (2, 10, 60, 600)
 
 def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: datetime, leases: Leases = _NONE) -> bool:
     """Do the next due job; False when nothing is due."""
+    with database.read() as db:
+        if not jobs.is_due(db, tuple(works), at):
+            return False
     with database.write() as db:
         job = jobs.claim(db, tuple(works), at, at + LEASE)
         if job is not None and job.kind in leases:

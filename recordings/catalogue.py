@@ -42,12 +42,14 @@ def register(db: Session, folder: Path, call_id: str, now: datetime, *, toleranc
     started_at = _started_at(db, call)
     leg = db.get(Leg, call_id)
     ended_at = (leg.ended_at if leg is not None else None) or call.ended_at or now
-    row = standing or Recording(call_id=call_id, file=f"{call.recording}.wav")
+    name = call.recording
+    db.rollback()  # nobody shall wait for the database while sound is joined
+    row = standing or Recording(call_id=call_id, file=f"{name}.wav")
     row.started_at = started_at
     row.registered_at = now
     row.expected_ms = max(0, round((ended_at - started_at).total_seconds() * 1000))
-    whole = folder / row.file
-    sides = [folder / f"{call.recording}-{side}.wav" for side in ("rx", "tx")]
+    whole = folder / f"{name}.wav"
+    sides = [folder / f"{name}-{side}.wav" for side in ("rx", "tx")]
     if any(side.is_file() for side in sides):
         left, right = (sound.samples(side, closed=not last_try) if side.is_file() else array("h") for side in sides)
         sound.join(left, right, whole)
@@ -61,7 +63,7 @@ def register(db: Session, folder: Path, call_id: str, now: datetime, *, toleranc
         row.sha256 = ""
         row.state = "missing"
     else:
-        raise sound.StillWritten(call.recording)
+        raise sound.StillWritten(name)
     db.add(row)
     db.flush()
     for side in sides:
