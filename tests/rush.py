@@ -75,13 +75,14 @@ CALLERS: tuple[tuple[int, str, float, float], ...] = (  # share, keys, hangs up 
 )
 
 
-def serve_all() -> Switch:
+def serve_all(tolerance_ms: int) -> Switch:
     """A switch with fourteen desk phones and a short menu."""
     phones = {extension: ("127.0.0.3", free_port_udp()) for extension in PHONES}
     first, last = free_udp_range(600)
     hour = datetime.now(UTC).hour
     switch = Switch(
         CALLCENTER_SWITCH__DESK_PHONES=",".join(f"{n}@{h}:{p}" for n, (h, p) in phones.items()),
+        CALLCENTER_RECORDING__TOLERANCE_MS=str(tolerance_ms),
         CALLCENTER_SWITCH__RTP_START=str(first),
         CALLCENTER_SWITCH__RTP_END=str(last),
         CALLCENTER_CENTRE__TIMEZONE=f"Etc/GMT{hour - 12:+d}",  # noon: no midnight passes
