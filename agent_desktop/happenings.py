@@ -63,6 +63,8 @@ ENDED = ("direction", "caller_number", "outcome", "queue", "agent", "customer_id
 AREAS = ("call", "agent", "ticket", "switch")
 TYPES = tuple(sorted({words.name for words in TOLD.values()}))
 """``ticket.`` stands for every step a ticket takes: ticket.opened, ticket.closed …"""
+STEPS = ("ticket.opened", "ticket.changed", "ticket.moved", "ticket.noted", "ticket.closed", "ticket.reopened")
+"""Those offered for choice; a form's own stages may bring others, which ``ticket`` tells too."""
 
 
 def is_type(name: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop import webhooks
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
-from agent_desktop.happenings import AREAS, TYPES
+from agent_desktop.happenings import AREAS, STEPS, TYPES
 from agent_desktop.page import Page, PageHere
 from agent_desktop.rows import Delivery, Webhook
 from agent_desktop.session import allow
@@ -92,7 +92,7 @@ def show_webhook(
         states=STATES,
         state=state,
         areas=AREAS,
-        types=[one for one in TYPES if not one.endswith(".")],
+        types=sorted({*TYPES, *STEPS, *hook.types} - {"ticket.", *AREAS}),
         newest=ledger.newest(db),
         replayed=replayed,
     )

@@ -33,6 +33,9 @@ class StaleRecord(CallCenterError):
         """Who changed each last; "" is a program."""
         super().__init__(f"{', '.join(self.theirs)}, {', '.join(sorted(set(self.by.values())))}")
 
+    def as_json(self) -> dict[str, object]:
+        return {"changed": {name: _told(value) for name, value in self.theirs.items()}, "by": self.by}
+
     @property
     def faults(self) -> dict[str, Fault]:
         """To be shown beside what was typed; saving again replaces theirs knowingly."""

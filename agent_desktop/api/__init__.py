@@ -8,7 +8,19 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from agent_desktop import faults
-from agent_desktop.api import agents, calls, customers, events, knowledge, reports, tickets, webhooks
+from agent_desktop.api import (
+    agents,
+    calls,
+    control,
+    customers,
+    events,
+    knowledge,
+    records,
+    reports,
+    tickets,
+    webhooks,
+    work,
+)
 from agent_desktop.api.once import DoneBefore
 from agent_desktop.api.shapes import Fault
 from agent_desktop.desktop import Desktop
@@ -44,7 +56,8 @@ def create_api(desktop: Desktop) -> FastAPI:
     def again(_request: Request, done: DoneBefore) -> JSONResponse:
         return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
 
-    for module in (calls, tickets, customers, agents, events, reports, webhooks, knowledge):
+    calling, kept = (calls, control, agents), (tickets, work, customers, records, knowledge)
+    for module in (*calling, *kept, reports, events, webhooks):
         api.include_router(module.router, responses=REFUSALS)
 
     @api.get("/docs", include_in_schema=False)

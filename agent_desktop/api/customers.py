@@ -64,7 +64,7 @@ def list_customers(
 @router.get("/customers/{customer_id}", dependencies=[right("customers")], tags=["customers"], summary="One customer")
 def read_customer(db: Reading, user: TokenUser, response: Response, customer_id: Id) -> shapes.Customer:
     customer = customers.load_customer(db, customer_id, user)
-    versions.tag(response, versions.of_time(customer.changed_at))
+    versions.tag(response, customer.version)
     return shapes.Customer.model_validate(customer)
 
 
@@ -115,11 +115,8 @@ def change_customer(
     expected = versions.looked_at(if_match)
     with desktop.database.write() as db:
         customer = customers.load_customer(db, customer_id, user)
-        standing = versions.of_time(customer.changed_at)
-        if expected is not None and expected != standing:
-            raise versions.Changed(shapes.Customer.model_validate(customer), standing)
-        customer = customers.change(db, customer, now(), **changes)
-        versions.tag(response, versions.of_time(customer.changed_at))
+        customer = customers.change(db, customer, now(), by=user.login, version=expected, **changes)
+        versions.tag(response, customer.version)
         return shapes.Customer.model_validate(customer)
 
 

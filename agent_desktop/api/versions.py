@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header
-from pydantic import BaseModel
 from starlette.responses import Response
 
-from callcenter.database import to_us
-from callcenter.errors import BadInput, CallCenterError
+from callcenter.errors import BadInput
 
 IfMatch = Annotated[
     str,
     Header(alias="If-Match", max_length=40, description="The ETag you looked at; 409 if it has changed since."),
 ]
-
-
-class Changed(CallCenterError):
-    """Somebody changed this record after you looked at it; yours was not saved over it."""
-
-    status = 409
-
-    def __init__(self, current: BaseModel, version: int) -> None:
-        self.current: dict[str, Any] = current.model_dump(mode="json")
-        self.version = version
-        super().__init__()
-
-    def as_json(self) -> dict[str, object]:
-        return {"version": self.version, "current": self.current}
-
-
-def of_time(changed_at: datetime) -> int:
-    """The version of a record that counts none."""
-    return to_us(changed_at)
 
 
 def tag(response: Response, version: int) -> None:

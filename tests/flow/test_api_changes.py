@@ -108,10 +108,12 @@ def test_a_customer_changed_meanwhile_is_not_overwritten(desk):
     path = f"/api/v1/customers/{made['id']}"
     seen = {"If-Match": client.get(path, headers=headers).headers["etag"]}
     assert client.patch(path, json={"region": "河南 洛阳"}, headers=headers | seen).status_code == 200
-    late = client.patch(path, json={"name": "郑州龙工机械"}, headers=headers | seen)
-    assert (late.status_code, late.json()["error"]) == (409, "Changed")
-    assert late.json()["current"]["region"] == "河南 洛阳"
-    assert client.patch(path, json={"name": "郑州龙工机械"}, headers=headers).json()["region"] == "河南 洛阳"
+    late = client.patch(path, json={"region": "河南 开封"}, headers=desk.token("lina") | seen)
+    assert (late.status_code, late.json()["error"]) == (409, "StaleRecord")
+    assert late.json()["changed"] == {"region": "河南 洛阳"}
+    assert late.json()["by"] == {"region": "wangfang"}
+    other = client.patch(path, json={"name": "郑州龙工机械"}, headers=headers | seen).json()
+    assert (other["name"], other["region"]) == ("郑州龙工机械", "河南 洛阳")  # another field is nobody's loss
 
 
 @pytest.mark.parametrize("search", ["", "&q=ljg"])
