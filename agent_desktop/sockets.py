@@ -68,13 +68,14 @@ class Sockets:
                 pass
             self._look.clear()
             try:
-                alive = await asyncio.to_thread(self._alive, list(self._open))
+                asked = list(self._open)
+                alive = await asyncio.to_thread(self._alive, asked)
             except Exception:
                 log.exception("sessions cannot be looked at; their sockets stay open")
                 continue
-            for token_hash, events in self._open.items():
+            for token_hash in asked:  # whoever came while we looked was not asked about
                 if token_hash not in alive:
-                    for ended in events:
+                    for ended in self._open.get(token_hash, ()):
                         ended.set()
 
     def _alive(self, token_hashes: list[str]) -> set[str]:

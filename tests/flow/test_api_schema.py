@@ -24,7 +24,7 @@ from callcenter.database import now
 from tests.desktop import answer, arrival, hang_up, ringing, tell
 from ticketing import customers, engines, tickets
 
-EXAMPLES = 8
+EXAMPLES = 5
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 AnyCase = schemathesis.Case[Any]
 BASE = "http://127.0.0.1:8080/api"
