@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Reading
 from agent_desktop.page import Page, PageHere
-from agent_desktop.seat import TONES
+from agent_desktop.seat import TONES, call_backs
 from agent_desktop.session import allow
 from callcenter.database import now
 from config.people import QueueMember, User
@@ -102,6 +102,7 @@ def _now(page: Page, db: Session) -> dict[str, Any]:
         "agents": agent_chips(db, page.language, at),
         "books": next(iter(nightly.lately(db, 1)), None),
         "work": work_lines(db, page, at),
+        "call_backs": call_backs(db, page.settings, at, limit=50),
         "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
     }
 

@@ -18,7 +18,7 @@ from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
 from agent_desktop.page import Page, PageHere
-from agent_desktop.seat import BREAKS, own_day, seat_of, waiting
+from agent_desktop.seat import BREAKS, call_backs, own_day, seat_of, waiting
 from agent_desktop.session import allow
 from agent_desktop.words import english
 from callcenter import phone
@@ -131,14 +131,11 @@ def _idle(page: Page, db: Session) -> dict[str, Any]:
     return {
         "duties": duties.of_owner(db, page.user.login, 20),
         "due": cards.due(db, page.user.login, at),
-        "day": own_day(db, page.user, _midnight(at, page.settings.centre.zone), at),
+        "day": own_day(db, page.user, at, page.settings.centre.zone),
         "queues": waiting(db, page.user.extension or "", page.language),
         "callbacks": calling.own_callbacks(db, page),
+        "call_backs": call_backs(db, page.settings, at),
     }
-
-
-def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
-    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,7 +13,11 @@ from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings
 from cti import agents
-from cti.rows import Agent, Call, Offer, Spell
+from cti.call_backs import owed
+from cti.rows import Agent, Call
+from reports import agents as spending
+from reports import periods
+from reports.figures import Figure
 from ticketing.rows import Ticket
 
 BREAKS = ("short", "lunch", "training", "meeting")
@@ -51,19 +56,13 @@ class Waiting:
     since: datetime | None  # the one who waits longest
 
 
+OWN = ("answered", "missed", "aht", "talk", "wrap_up", "pause", "occupancy", "logged")
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnDay:
-    """One's own figures since midnight."""
-
-    answered: int
-    missed: int
-    talk_ms: int  # of the calls answered, all together
+    figures: list[Figure]
     tickets: int
-    available_ms: int  # signed on and not on a break
-
-    @property
-    def mean_talk_ms(self) -> float | None:
-        return self.talk_ms / self.answered if self.answered else None
 
 
 def seat_of(db: Session, user: User, settings: Settings, language: str) -> Seat:
@@ -118,28 +117,14 @@ def waiting(db: Session, extension: str, language: str) -> list[Waiting]:
     ]
 
 
-def own_day(db: Session, user: User, midnight: datetime, now: datetime) -> OwnDay:
-    """Figures of one agent from midnight to now."""
-    extension = user.extension or ""
-    offered = select(Offer.outcome, func.count()).where(Offer.agent == extension, Offer.rung_at >= midnight)
-    outcomes = {row[0]: row[1] for row in db.execute(offered.group_by(Offer.outcome))}
-    talked = select(func.coalesce(func.sum(Call.talk_ms), 0)).where(
-        Call.started_at >= midnight, Call.agent == extension
-    )
-    opened = select(func.count()).where(Ticket.opened_at >= midnight, Ticket.opened_by == user.login)
-    spells = db.scalars(
-        select(Spell).where(
-            Spell.extension == extension,
-            (Spell.ended_at.is_(None)) | (Spell.ended_at > midnight),
-            Spell.started_at <= now,
-            Spell.status == "available",
-        )
-    )
-    available = sum(((spell.ended_at or now) - max(spell.started_at, midnight)).total_seconds() for spell in spells)
-    return OwnDay(
-        answered=outcomes.get("answered", 0),
-        missed=outcomes.get("missed", 0),
-        talk_ms=int(db.scalar(talked) or 0),
-        tickets=int(db.scalar(opened) or 0),
-        available_ms=round(available * 1000),
-    )
+def call_backs(db: Session, settings: Settings, now: datetime, limit: int = 10) -> list[Call]:
+    """Who asked to be called back and still is owed it, the longest waiting first."""
+    return owed(db, now, settings.centre.country, settings.centre.area_code, limit)
+
+
+def own_day(db: Session, user: User, now: datetime, zone: ZoneInfo) -> OwnDay:
+    """One's own figures of today: those the supervisor sees, by the same definitions, and the tickets opened."""
+    day = periods.today(now, zone)
+    opened = select(func.count()).where(Ticket.opened_at >= day.start, Ticket.opened_by == user.login)
+    told = {figure.name: figure for figure in spending.today(db, user.extension or "", now, zone).figures}
+    return OwnDay(figures=[told[name] for name in OWN], tickets=int(db.scalar(opened) or 0))

@@ -56,6 +56,8 @@ class Call(Base):
     recording: Mapped[str] = mapped_column(String(150), default="")  # file, without folder and ending
     call_back: Mapped[str] = mapped_column(String(40), default="")  # the number he asked to be called back on
 
+    __table_args__ = (Index("ix_calls_call_back", "started_at", **only("call_back != ''")),)
+
 
 class Leg(Base):
     """One channel of a call. A transfer may bring it from another call: ``call_id`` is where it is now."""

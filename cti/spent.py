@@ -22,7 +22,12 @@ _CHOSE = {"available": "ready_us", "on_break": "pause_us"}
 
 
 def between(
-    db: Session, start: datetime, end: datetime, now: datetime, pauses: dict[str, dict[str, int]] | None = None
+    db: Session,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    pauses: dict[str, dict[str, int]] | None = None,
+    agent: str | None = None,
 ) -> dict[str, AgentTally]:
     """By extension; the running spell counts up to now. ``pauses`` gets each agent's pause by its reason, in µs.
 
@@ -30,7 +35,7 @@ def between(
     """
     first, last, now_us = to_us(start), to_us(end), to_us(now)
     found: dict[str, AgentTally] = defaultdict(AgentTally)
-    for extension, status, reason, state, begun, ended in _spells(db, start, end):
+    for extension, status, reason, state, begun, ended in _spells(db, start, end, agent):
         name = _DOES.get(state) or _CHOSE.get(status)
         length = max(0, min(now_us if ended is None else ended, now_us, last) - max(begun, first))
         one = found[extension]
@@ -41,7 +46,7 @@ def between(
             of = pauses.setdefault(extension, {})
             of[reason] = of.get(reason, 0) + length
     held: dict[str, int] = defaultdict(int)
-    for extension, begun, ended in db.execute(_holds(start, end)):
+    for extension, begun, ended in db.execute(_of(Segment.agent, agent, _holds(start, end))):
         held[extension] += max(0, min(now_us if ended is None else ended, now_us, last) - max(begun, first))
     for extension, length in held.items():
         if extension in found:
@@ -53,12 +58,17 @@ def between(
         .where(Offer.rung_at >= start, Offer.rung_at < end, Offer.outcome != "")
         .group_by(Offer.agent, Offer.outcome)
     )
-    for extension, outcome, count in db.execute(offers):
+    for extension, outcome, count in db.execute(_of(Offer.agent, agent, offers)):
         setattr(found[extension], outcome, getattr(found[extension], outcome) + count)
     return dict(found)
 
 
-def _spells(db: Session, start: datetime, end: datetime) -> Iterator[Any]:
+def _of(column: Any, agent: str | None, rows: Any) -> Any:
+    """Of this agent only, if one is named."""
+    return rows if agent is None else rows.where(column == agent)
+
+
+def _spells(db: Session, start: datetime, end: datetime, agent: str | None) -> Iterator[Any]:
     """Those that began within, and of each agent the one he was in at the start: his spells leave no gap."""
     columns = (
         Spell.extension,
@@ -68,7 +78,8 @@ def _spells(db: Session, start: datetime, end: datetime) -> Iterator[Any]:
         type_coerce(Spell.started_at, BigInteger),
         type_coerce(Spell.ended_at, BigInteger),
     )
-    yield from db.execute(select(*columns).where(Spell.started_at >= start, Spell.started_at < end))
+    within = select(*columns).where(Spell.started_at >= start, Spell.started_at < end)
+    yield from db.execute(_of(Spell.extension, agent, within))
     known = union(select(Agent.extension), select(User.extension).where(User.extension.is_not(None))).subquery()
     before = (
         select(func.max(Spell.started_at))
@@ -76,9 +87,8 @@ def _spells(db: Session, start: datetime, end: datetime) -> Iterator[Any]:
         .correlate(known)
         .scalar_subquery()
     )
-    yield from db.execute(
-        select(*columns).join(known, (Spell.extension == known.c.extension) & (Spell.started_at == before))
-    )
+    first = select(*columns).join(known, (Spell.extension == known.c.extension) & (Spell.started_at == before))
+    yield from db.execute(_of(known.c.extension, agent, first))
 
 
 def _holds(start: datetime, end: datetime) -> Any:

@@ -73,6 +73,13 @@ def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[Ag
     ]
 
 
+def today(db: Session, extension: str, now: datetime, zone: ZoneInfo) -> AgentTime:
+    """One agent's day so far, by the definitions everybody is measured by."""
+    day = periods.today(now, zone)
+    found = spent.between(db, day.start, day.end, now, agent=extension)
+    return AgentTime(extension=extension, tally=found.get(extension, AgentTally()))
+
+
 def everybody(people: Iterable[AgentTime]) -> AgentTime:
     whole = AgentTime(extension="")
     for one in people:
@@ -169,6 +176,15 @@ DEFINITIONS: dict[str, Definition] = {
             formula_zh="振铃后接听的次数",
             formula_en="offers he answered",
             value=lambda t: t.answered,
+        ),
+        Definition(
+            name="missed",
+            unit="calls",
+            zh="未接",
+            en="Missed",
+            formula_zh="振铃未接的次数，主叫先挂机的不计",
+            formula_en="offers he did not answer; those the caller ended himself do not count",
+            value=lambda t: t.missed,
         ),
         Definition(
             name="aht",

@@ -11,8 +11,10 @@ from sqlalchemy import select
 
 from callcenter import ledger
 from callcenter.database import now
-from callcenter.events import AgentChanged, CustomerBound, StatusChosen, TicketChanged, WrapUpFinished
+from callcenter.events import AgentChanged, CallBackAsked, CustomerBound, StatusChosen, TicketChanged, WrapUpFinished
 from cti.rows import Agent, Call
+from reports import agents, today
+from tests.facts import Told
 from tests.told import Caller, tell
 from ticketing import customers, engines, tickets
 from ticketing.rows import Customer, Phone, Ticket
@@ -298,8 +300,29 @@ def test_the_idle_desk_shows_promises_late_ones_first_and_the_day_so_far(desk, w
     assert page.index("已经超时") < page.index("晚一点")
     assert "20 min late" in page
     assert "别人的" not in page
-    assert page.count('class="figure-value">1<') == 1  # one call answered
+    shown = dict(re.findall(r'data-figure="(\w+)".*?figure-value">([^<]*)<', page, re.DOTALL))
+    assert (shown["answered"], shown["missed"]) == ("1", "0")
+    with desk.database.read() as db:
+        (of_all,) = [one for one in today.by_agent(db, desk.settings.centre.zone, now()) if one.extension == "1001"]
+        own = agents.today(db, "1001", now(), desk.settings.centre.zone)
+    assert [one.name for one in own.figures] == [one.name for one in of_all.figures]
+    assert own.answered == of_all.answered == 1
     assert page.count('class="figure-value">2<') == 1  # two tickets opened
+
+
+def test_who_asked_to_be_called_back_stands_there_until_somebody_talked_with_him(desk, wang):
+    at = now() - timedelta(minutes=30)
+    asks = Told("tel-1800000900.1", at=at).arrives(number="+8613800138007").joins(after=2).exits("KEY", after=9)
+    asks.say(CallBackAsked, 0.1, asks.call_id, queue="repair", number="+8613800138007")
+    tell(desk.database, desk.bus, asks.ends(after=3).facts)
+    assert "138 0013 8007" in wang.get("/desk/idle").text
+    assert "138 0013 8007" in desk.client("zhaomin").get("/board/now").text
+    back = Told("tel-1800000901.1", at=at + timedelta(minutes=10))
+    back.leg(back.call_id, 0, "PJSIP/1001-0000000b", did="013800138007", agent="1001")
+    back.leg(f"{back.call_id}-2", 1, "PJSIP/trunk-0000000c", number="+8613800138007", trunk=True)
+    back.enters(back.call_id, "b-9", after=5).enters(f"{back.call_id}-2", "b-9")
+    tell(desk.database, desk.bus, back.ends(f"{back.call_id}-2", after=20).ends().facts)
+    assert "138 0013 8007" not in wang.get("/desk/idle").text
 
 
 def test_the_page_of_a_call_leads_to_its_ticket_customer_and_facts(desk, wang, call):
