@@ -201,7 +201,12 @@ class DesktopPart:
         door = listen_on(desktop.host, desktop.port, "desktop.port")
         app = create_app(self._settings, self._database, self._bus, lambda: dict(self._health()))
         server = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2
+            app,
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,  # a compressor per desk costs more memory and time than it saves on a LAN
+            timeout_graceful_shutdown=2,
         )
         self._server = _Server(server)
         self._serving = asyncio.create_task(self._server.serve(sockets=[door]))

@@ -112,7 +112,13 @@ def served(desk: Desk) -> Iterator[Desk]:
     """The desktop behind a real uvicorn, for what only real sockets show."""
     port = free_port()
     config = uvicorn.Config(
-        desk.app, host="127.0.0.1", port=port, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=2
+        desk.app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")
