@@ -27,6 +27,7 @@ from agent_desktop import (
     desk,
     diary,
     dispatches,
+    drafts,
     engines,
     entry,
     faults,
@@ -34,6 +35,7 @@ from agent_desktop import (
     helping,
     kept,
     knowledge,
+    line_check,
     live,
     metrics,
     outcomes,
@@ -46,6 +48,7 @@ from agent_desktop import (
     token_pages,
     warranty_rules,
     webhook_pages,
+    windows,
 )
 from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Health
@@ -107,7 +110,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
 def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    daily = (entry, desk, board, calls, call_page, tickets, today, report)
+    daily = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
     at_the_phone = (control, kept, calling, helping, outcomes)
     records = (customers, engines, warranty_rules)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse
@@ -18,6 +19,8 @@ from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
 from config.people import User
+from cti.quality import mos
+from cti.rows import Leg
 from recordings import catalogue
 from reports import material, replay
 from ticketing import tickets
@@ -51,7 +54,18 @@ def show(page: PageHere, db: Reading, call_id: str) -> HTMLResponse:
         offset=offset,
         tickets=_tickets(db, page.user, call_id),
         recording=catalogue.of_call(db, call_id),
+        lines=_lines(db, call_id),
     )
+
+
+def _lines(db: Session, call_id: str) -> list[dict[str, Any]]:
+    """How the sound of each leg was, where it was measured."""
+    legs = select(Leg).where(Leg.call_id == call_id, Leg.line.is_not(None)).order_by(Leg.started_at, Leg.leg_id)
+    return [
+        {"agent": leg.agent, "mos": mos(said["loss"], said["jitter_ms"], said["rtt_ms"]), **said}
+        for leg in db.scalars(legs)
+        for said in (leg.line or {}).values()
+    ]
 
 
 def _tickets(db: Session, user: User, call_id: str) -> list[Ticket]:

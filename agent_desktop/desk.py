@@ -12,14 +12,17 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent_desktop import calling, line
+import ticketing.drafts
+from agent_desktop import calling, drafts, line
 from agent_desktop import card as cards
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
+from agent_desktop.line_check import is_due
 from agent_desktop.page import Page, PageHere
 from agent_desktop.seat import BREAKS, call_backs, own_day, seat_of, waiting
 from agent_desktop.session import allow
+from agent_desktop.windows import window_of
 from agent_desktop.words import english
 from callcenter import phone
 from callcenter.database import now
@@ -53,7 +56,13 @@ def desk(page: PageHere, db: Reading) -> HTMLResponse:
     for name in CARD_TEMPLATES:  # compiled now, not while the first call of the day rings
         page.desktop.environments[page.language].get_template(name)
     return page.render(
-        "desk/desk.html", state=_state(page, db), breaks=BREAKS, outcomes=dispositions.offered(db), **_idle(page, db)
+        "desk/desk.html",
+        state=_state(page, db),
+        typed=drafts.of_user(db, page),
+        line_check_due=is_due(db, page.user.login, now()),
+        breaks=BREAKS,
+        outcomes=dispositions.offered(db),
+        **_idle(page, db),
     )
 
 
@@ -90,6 +99,7 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "since": _seconds(seat.since),
         "queue": seat.queue,
         "wrap_up_until": _seconds(seat.wrap_up_until),
+        "phone_window": page.desktop.hub.open_window(page.user, window_of(db, seat.extension)),
         "kept": kept_for(db, seat.extension, page.settings.switch.keep_caller_s),
         "reachable": seat.reachable,
         "desk_phone": seat.desk_phone,
@@ -135,6 +145,7 @@ def _idle(page: Page, db: Session) -> dict[str, Any]:
         "queues": waiting(db, page.user.extension or "", page.language),
         "callbacks": calling.own_callbacks(db, page),
         "call_backs": call_backs(db, page.settings, at),
+        "drafts": drafts.waiting(db, page),
     }
 
 
@@ -285,6 +296,8 @@ def save_ticket(page: PageHere, reading: Reading, sent: Annotated[dict[str, str]
             ticket = _change(db, page, sent, at) if sent.get("id") else _open(db, page, sent, call, at)
             if sent.get("close"):
                 ticket = _settle(db, page, ticket, at, first=not sent.get("id"))
+            if call is not None:
+                ticketing.drafts.drop(db, page.user.login, call.call_id, drafts.FORM, until=at)
             told = tickets.nudge(ticket)
             saved = {
                 "id": ticket.id,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
+import secrets
+import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -32,6 +34,7 @@ from callcenter.events import (
     Event,
     HelpChanged,
     Nudge,
+    PhoneTaken,
     RecordingChanged,
     Wished,
     WishSettled,
@@ -42,6 +45,8 @@ from cti.rows import Agent, Call, SwitchRow
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 128  # messages sent lately, for a browser whose line broke before they came
+BACK_WITHIN_S = 60.0
 BACKLOG = 2048  # messages a browser may be behind before it is told to start again
 COUNTS_EVERY_S = 1.0
 TICK_EVERY_S = 20.0
@@ -54,20 +59,24 @@ router = APIRouter()
 class Wire:
     """One browser: what it has still to be sent, in order and numbered."""
 
-    def __init__(self, user: User, card: Callable[[str], str] | None = None) -> None:
+    def __init__(self, user: User, card: Callable[[str], str] | None = None, window: str = "") -> None:
         self.user = user
+        self.window = window
+        self.life = secrets.token_urlsafe(9)  # the numbers of one wire mean nothing to another
+        self.gone_at: float | None = None  # monotonic; its browser may come back for what it missed
+        self._sent: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self.card = card  # the card of a call that rings at this desk, as markup
         self.card_sent = ""  # of which call
         self.sees_all = may(user, "calls.all")
         self.too_slow = asyncio.Event()
-        self._backlog: asyncio.Queue[str] = asyncio.Queue(BACKLOG)
+        self._backlog: asyncio.Queue[tuple[int, str]] = asyncio.Queue(BACKLOG)
         self._seq = 0
 
     def put(self, kind: str, payload: str) -> None:
         """``payload`` is a JSON object, written once for all wires."""
         rest = payload[1:] if payload == "{}" else "," + payload[1:]
         try:
-            self._backlog.put_nowait(f'{{"seq":{self._seq},"type":"{kind}"{rest}')
+            self._backlog.put_nowait((self._seq, f'{{"seq":{self._seq},"type":"{kind}"{rest}'))
             self._seq += 1
         except asyncio.QueueFull:
             self.too_slow.set()
@@ -76,10 +85,18 @@ class Wire:
         """The next message; after a while a tick, so that the browser can tell silence from a dead line."""
         try:
             async with asyncio.timeout(TICK_EVERY_S):
-                return await self._backlog.get()
+                seq, message = await self._backlog.get()
         except TimeoutError:
             self.put("Tick", "{}")
-        return await self._backlog.get()
+            seq, message = await self._backlog.get()
+        self._sent.append((seq, message))
+        return message
+
+    def resume(self, seq: int) -> list[str] | None:
+        """What was sent behind this number, to be sent again; None if that is no longer known."""
+        if self.too_slow.is_set() or (self._sent and seq < self._sent[0][0] - 1):
+            return None
+        return [message for number, message in self._sent if number > seq]
 
 
 class Hub:
@@ -96,7 +113,7 @@ class Hub:
 
     @property
     def count(self) -> int:
-        return len(self._wires)
+        return sum(wire.gone_at is None for wire in self._wires)
 
     async def run(self, bus: Bus) -> None:
         """Listen until cancelled."""
@@ -118,11 +135,37 @@ class Hub:
             log.info("not told to anyone, the desktop is stopping: %r", event)
 
     def join(self, wire: Wire) -> None:
+        if wire.window:  # it begins anew: what an earlier page of this window missed is of no use
+            mine = wire.window, wire.user.id
+            self._wires = {one for one in self._wires if one.gone_at is None or (one.window, one.user.id) != mine}
         self._wires.add(wire)
-        wire.put("Hello", "{}")
+        wire.put("Hello", json.dumps({"life": wire.life}))
 
     def leave(self, wire: Wire) -> None:
-        self._wires.discard(wire)
+        """Its browser is gone: a window that may come back finds what it missed for a while."""
+        if not wire.window or wire.too_slow.is_set():
+            self._wires.discard(wire)
+            return
+        wire.gone_at = time.monotonic()
+        self._sweep()
+
+    def back(self, user: User, window: str, life: str) -> Wire | None:
+        """The wire this window had until its line broke."""
+        self._sweep()
+        for wire in self._wires:
+            if wire.life == life and wire.window == window and wire.user.id == user.id and wire.gone_at is not None:
+                wire.gone_at, wire.user, wire.sees_all = None, user, may(user, "calls.all")
+                return wire
+        return None
+
+    def open_window(self, user: User, window: str) -> str | None:
+        """The window's name while its page is open here, else None."""
+        there = any(w.window == window and w.user.id == user.id and w.gone_at is None for w in list(self._wires))
+        return window if window and there else None
+
+    def _sweep(self) -> None:
+        oldest = time.monotonic() - BACK_WITHIN_S
+        self._wires = {wire for wire in self._wires if wire.gone_at is None or wire.gone_at > oldest}
 
     def _spread(self, event: Nudge) -> None:
         self._remember(event)
@@ -169,7 +212,7 @@ class Hub:
 
     def _concerns(self, user: User, event: Nudge) -> bool:
         match event:
-            case AgentChanged() | WishSettled() | HelpChanged() | CallbackChanged():
+            case AgentChanged() | WishSettled() | HelpChanged() | CallbackChanged() | PhoneTaken():
                 return event.agent == user.extension
             case CallChanged() if event.call_id in self._parked:
                 return user.extension is not None  # anybody may fetch him, and sees that somebody has
@@ -201,7 +244,8 @@ class Hub:
 def _rings_at(wire: Wire, event: CallChanged) -> bool:
     """A call begins to ring at this desk."""
     here = event.state == "ringing" and event.agent is not None and event.agent == wire.user.extension
-    return here and wire.card is not None and wire.card_sent != event.call_id
+    there = wire.card is not None and wire.gone_at is None
+    return here and there and wire.card_sent != event.call_id
 
 
 def queue_counts(db: Session) -> dict[str, dict[str, int]]:
@@ -265,6 +309,10 @@ def read_snapshot(signed: SignedInHere, db: Reading) -> JSONResponse:
     return JSONResponse(snapshot(db, signed.user), headers={"Cache-Control": "no-store"})
 
 
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 12 else -1
+
+
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
     desktop = desktop_of(socket)
@@ -277,11 +325,20 @@ async def live(socket: WebSocket) -> None:
         await socket.close(NOT_SIGNED_IN, "sign in")
         return
     shows_cards = signed.user.extension is not None and may(signed.user, "desk")
-    wire = Wire(signed.user, partial(card_text, page_of(socket, signed)) if shows_cards else None)
-    desktop.hub.join(wire)
+    window, life = (socket.query_params.get(name, "")[:40] for name in ("window", "life"))
+    wire = desktop.hub.back(signed.user, window, life) if window and life else None
+    missed = wire.resume(_number(socket.query_params.get("seq", ""))) if wire is not None else None
+    if wire is None or missed is None:
+        missed = []
+        wire = Wire(signed.user, partial(card_text, page_of(socket, signed)) if shows_cards else None, window)
+        desktop.hub.join(wire)
     try:
+        for message in missed:
+            await socket.send_text(message)
         with desktop.sockets.opened(signed) as ended:
             await _feed(socket, wire, ended)
+    except (RuntimeError, WebSocketDisconnect):  # gone again before it had all
+        pass
     finally:
         desktop.hub.leave(wire)
 
@@ -289,7 +346,7 @@ async def live(socket: WebSocket) -> None:
 async def _feed(socket: WebSocket, wire: Wire, ended: asyncio.Event) -> None:
     tasks = {
         "send": asyncio.create_task(_send(socket, wire)),
-        "gone": asyncio.create_task(_until_gone(socket)),
+        "gone": asyncio.create_task(_until_gone(socket, wire)),
         "slow": asyncio.create_task(wire.too_slow.wait()),
         "ended": asyncio.create_task(ended.wait()),
     }
@@ -309,11 +366,12 @@ async def _send(socket: WebSocket, wire: Wire) -> None:
         await socket.send_text(await wire.take())
 
 
-async def _until_gone(socket: WebSocket) -> None:
-    """The browser has nothing to say here; what it sends is read and forgotten."""
+async def _until_gone(socket: WebSocket, wire: Wire) -> None:
+    """The browser asks now and then whether we are there; it is told so, and nothing else is listened to."""
     try:
         while True:
             await socket.receive_text()
+            wire.put("Tick", "{}")
     except (WebSocketDisconnect, KeyError):
         return
 

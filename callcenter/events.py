@@ -243,6 +243,19 @@ class PutAside(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LineMeasured(Fact):
+    """How the sound of a leg arrived: at the switch from whoever is there, or (by = phone) at an agent's browser."""
+
+    leg_id: str
+    by: str  # switch, phone
+    packets: int  # that came
+    loss: float  # share of those sent, 0 to 1
+    jitter_ms: float
+    rtt_ms: float  # 0 where it was not told
+    marks = ("leg_id", "by", "at")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordingStarted(Fact):
     """The switch began to write the call's sound; file is the name without folder and ending."""
 
@@ -417,6 +430,14 @@ class CallbackChanged(Nudge):
     callback_id: int
     agent: str
     state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhoneTaken(Nudge):
+    """A window of the agent's, on whichever computer, has his phone now."""
+
+    agent: str
+    window: str
 
 
 @dataclass(frozen=True, kw_only=True)

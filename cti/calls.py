@@ -26,6 +26,7 @@ from callcenter.events import (
     LegAnswered,
     LegEnded,
     LegStarted,
+    LineMeasured,
     MenuLeft,
     MenuStep,
     PutAside,
@@ -63,6 +64,7 @@ STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was s
     Transferred: (State.ARRIVED, frozenset({State.TALKING})),  # if blind: he waits for whoever is called now
     PutAside: (State.PARKED, _LIVE),  # if he is parked; else his agent only asks somebody
     Dialled: _NOWHERE,
+    LineMeasured: _NOWHERE,
     RecordingStarted: _NOWHERE,
     CustomerBound: _NOWHERE,
     LegEnded: (State.ENDED, _LIVE),  # if it was the last one
@@ -308,6 +310,13 @@ def _dialled(story: Story, fact: Dialled) -> bool:
     return False
 
 
+def _line_measured(story: Story, fact: LineMeasured) -> bool:
+    leg = story.leg(fact.leg_id, fact.at)
+    said = {"packets": fact.packets, "loss": fact.loss, "jitter_ms": fact.jitter_ms, "rtt_ms": fact.rtt_ms}
+    leg.line = {**(leg.line or {}), fact.by: said}
+    return False
+
+
 def _recording_started(story: Story, fact: RecordingStarted) -> bool:
     story.call.recording = story.call.recording or fact.file
     return False
@@ -349,6 +358,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     Transferred: _transferred,
     Dialled: _dialled,
     PutAside: _put_aside,
+    LineMeasured: _line_measured,
     RecordingStarted: _recording_started,
     CustomerBound: _customer_bound,
 }

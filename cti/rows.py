@@ -73,6 +73,9 @@ class Leg(Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     cause: Mapped[int | None]  # Q.850; 0 where nobody saw how it ended
+    line: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # as measured: by switch or phone: packets, loss (share), jitter_ms, rtt_ms
 
 
 class Segment(Base):

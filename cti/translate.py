@@ -28,6 +28,7 @@ from callcenter.events import (
     LegAnswered,
     LegEnded,
     LegStarted,
+    LineMeasured,
     MemberPaused,
     MenuLeft,
     MenuStep,
@@ -287,6 +288,22 @@ def _kept(m: Message, base: _Base, _: Normalise) -> Fact:
     return CallerKept(**base)
 
 
+def _line(m: Message, base: _Base, _: Normalise) -> Fact | None:
+    """``ssrc=1;lp=0;rxjitter=0.000125;rxcount=250;…;rtt=0.020``: counted in packets, measured in seconds."""
+    told = dict(part.split("=", 1) for part in words(m["Stats"], 600).split(";") if "=" in part)
+    packets, lost = int(told["rxcount"]), max(0, int(told["lp"]))
+    if not packets + lost:
+        return None  # nothing was to come
+    return LineMeasured(
+        **base,
+        by="switch",
+        packets=packets,
+        loss=round(lost / (packets + lost), 4),
+        jitter_ms=round(float(told["rxjitter"]) * 1000, 1),
+        rtt_ms=round(float(told["rtt"]) * 1000, 1),
+    )
+
+
 # --- what the switch answers when it is asked what it has ------------------------------------------------------------
 
 
@@ -320,6 +337,7 @@ _USER: dict[str, _Tell] = {
     "HandedOver": _handed_over,
     "CallBack": _call_back,
     "Kept": _kept,
+    "Line": _line,
 }
 _TELL: dict[str, _Tell] = {
     "Newchannel": _leg_started,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 
 MODULES = (
+    "agent_desktop.line_check",
     "agent_desktop.rows",
+    "agent_desktop.windows",
     "callcenter.jobs",
     "callcenter.ledger",
     "config.calendar",
@@ -25,6 +27,7 @@ MODULES = (
     "ticketing.attachments",
     "ticketing.catalogue",
     "ticketing.dispatch",
+    "ticketing.drafts",
     "ticketing.duties",
     "ticketing.knowledge_rows",
     "ticketing.rows",

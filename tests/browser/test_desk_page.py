@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import wave
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from callcenter.events import StatusChosen
 from recordings.rows import Recording
 from tests.desktop import Desk, make_desk, served
 from tests.told import Caller, tell
-from ticketing import customers, engines
+from tests.waiting import wait_until
+from ticketing import customers, drafts, engines
 from ticketing.rows import Customer, Ticket
 
 CONTROLS = ("#state", "#answer", "#hangup", "#hold", "#mute", "#keypad", "#line-state")
@@ -196,6 +198,38 @@ def test_a_draft_outlives_a_reload(desk, seat):
     expect(page.locator("#saved")).to_contain_text("not saved yet")
 
 
+def drafted(desk: Desk) -> list[str]:
+    with desk.database.read() as db:
+        return [one.values["subject"] for one in drafts.open_drafts(db, "wangfang")]
+
+
+def test_words_typed_at_one_computer_are_at_hand_at_another_and_neither_writes_over_the_other(
+    desk, seat, agents_browser
+):
+    office = seat.open()
+    rings(desk, office, wants="complaint").is_answered()
+    office.fill("#f-subject", "服务站两天没有来人")
+    expect(office.locator("#saved")).to_contain_text(re.compile(r"Draft saved \d\d:\d\d:\d\d"))
+    at_home = Seat(desk, agents_browser)
+    try:
+        home = at_home.open()
+        expect(home.locator("#f-subject")).to_have_value("服务站两天没有来人")
+        home.fill("#f-subject", "服务站今天上午到")
+        wait_until(lambda: "服务站今天上午到" in drafted(desk), what="what was typed at home is kept")
+        office.fill("#f-subject", "服务站两天没有来人，要求今天派人")
+        wait_until(
+            lambda: "服务站两天没有来人，要求今天派人" in drafted(desk), what="what was typed in the office is kept"
+        )
+        home.reload()  # what was typed last is shown, the other is a button away
+        expect(home.locator("#f-subject")).to_have_value("服务站两天没有来人，要求今天派人")
+        home.locator(".other-drafts button").click()
+        expect(home.locator("#f-subject")).to_have_value("服务站今天上午到")
+        expect(home.locator(".other-drafts button")).to_have_attribute("title", re.compile("要求今天派人"))
+    finally:
+        at_home.close()
+    assert at_home.complaints == []
+
+
 def test_three_people_on_one_number_are_one_key_away(desk, seat):
     page = seat.open()
     rings(desk, page, "037122334455")
@@ -286,7 +320,7 @@ def test_what_was_missed_while_the_connection_was_lost_is_read_when_it_stands_ag
             line.connect_to_server()
 
     page = seat.context.new_page()
-    page.route_web_socket("**/live", carry)
+    page.route_web_socket("**/live?*", carry)
     seat.open(page=page)
     cut.append(True)
     lines[-1].close()

@@ -61,7 +61,8 @@ def test_the_page_is_loaded_again_in_the_middle_of_a_call_and_the_caller_is_stil
         assert (row.outcome, row.agent) == ("answered", "1001")
         segments = db.scalars(select(Segment).where(Segment.call_id == row.call_id).order_by(Segment.no)).all()
         assert [(one.kind, one.queue) for one in segments if one.kind in ("talk", "kept")] == [
-            ("talk", "repair"), ("kept", "repair"), ("talk", "repair"), ("kept", "repair"), ("talk", "repair"),
+            *[("talk", "repair"), ("kept", "repair")] * 2,
+            ("talk", "repair"),
         ]  # fmt: skip
         assert [
             leg.cause

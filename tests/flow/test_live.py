@@ -31,7 +31,8 @@ def centre(desk) -> Iterator[Desk]:
 def following(centre: Desk, login: str) -> Iterator[ClientConnection]:
     """The live link of this user's browser, once it has said hello."""
     with link(centre, "/live", login) as browser:
-        assert json.loads(browser.recv(5)) == {"seq": 0, "type": "Hello"}
+        hello = json.loads(browser.recv(5))
+        assert (hello["seq"], hello["type"]) == (0, "Hello")
         yield browser
 
 
@@ -227,3 +228,31 @@ def test_a_card_that_cannot_be_made_is_said_to_be_empty_so_that_the_desk_asks(ce
     with following(centre, "wangfang") as browser:
         centre.bus.publish(CallChanged(call_id="tel-nobody.1", state="ringing", agent="1001"))
         assert heard(browser, "Card", call_id="tel-nobody.1")["text"] == ""
+
+
+def test_a_window_whose_line_broke_hears_what_it_missed_in_order_and_nothing_twice(centre):
+    with link(centre, "/live?window=w1", "wangfang") as browser:
+        life = json.loads(browser.recv(5))["life"]
+        tell(centre, *arrival("tel-7.1"), ringing("tel-7.1"))
+        seq = heard(browser, "CallChanged", state="ringing")["seq"]
+    wait_until(lambda: centre.app.state.desktop.hub.count == 0)
+    tell(centre, answer("tel-7.1"))
+    tell(centre, *hang_up("tel-7.1"))
+    with link(centre, f"/live?window=w1&life={life}&seq={seq}", "wangfang") as browser:
+        missed = [json.loads(browser.recv(5))]
+        while (missed[-1]["type"], missed[-1].get("state")) != ("CallChanged", "ended"):
+            missed.append(json.loads(browser.recv(5)))
+        assert [one["seq"] for one in missed] == list(range(seq + 1, seq + 1 + len(missed)))
+        assert "talking" in [one["state"] for one in missed if one["type"] == "CallChanged"]
+
+
+@pytest.mark.parametrize("who", ["wangfang", "lina"])
+def test_a_window_that_nobody_knows_begins_anew_and_nobody_hears_a_colleagues(centre, who):
+    with link(centre, "/live?window=w2", "wangfang") as browser:
+        life = json.loads(browser.recv(5))["life"]
+    wait_until(lambda: centre.app.state.desktop.hub.count == 0)
+    known = life if who == "lina" else "a-life-before-the-restart"
+    with link(centre, f"/live?window=w2&life={known}&seq=0", who) as browser:
+        hello = json.loads(browser.recv(5))
+        assert (hello["type"], hello["seq"]) == ("Hello", 0)
+        assert hello["life"] != life

@@ -6,7 +6,7 @@ import { _ } from "./texts.js";
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 export async function ask(path, fields = null) {
-  const options = { headers: { "X-CSRF": csrf, "HX-Request": "true" } };
+  const options = { headers: { "X-CSRF": csrf, "HX-Request": "true" }, keepalive: Boolean(fields) }; // also from a page that is being left
   if (fields) {
     options.method = "POST";
     options.body = fields instanceof URLSearchParams ? fields : new URLSearchParams(fields);

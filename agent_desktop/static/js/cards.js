@@ -270,6 +270,8 @@ function filter_engines(box) {
 document.addEventListener("click", (event) => {
   const bind = event.target.closest("[data-bind]");
   if (bind && shown !== null) bind_customer(bind.dataset.bind);
+  const again = event.target.closest("[data-open-call]");
+  if (again) pop(again.dataset.openCall, { at_hand: false });
   const chosen = event.target.closest("[data-tab]");
   if (chosen) show(chosen.dataset.tab);
 });

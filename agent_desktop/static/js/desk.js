@@ -2,6 +2,7 @@
 
 import { Calling } from "./calling.js";
 import "./photos.js";
+import { ask } from "./ask.js";
 import * as cards from "./cards.js";
 import { set_zone } from "./clock.js";
 import { drafted_calls, open_drafts } from "./drafts.js";
@@ -9,15 +10,18 @@ import { Kept } from "./kept.js";
 import "./help.js";
 import { bind, draw_map, WORDS } from "./keys.js";
 import { open_knowledge } from "./knowledge.js";
+import { LineCheck } from "./line_check.js";
 import { live } from "./live.js";
 import { Phone } from "./phone.js";
-import { allow_ringing, ring, stop_ringing } from "./ring.js";
+import { allow_notices, allow_ringing, may_be_asked, ring, stop_ringing } from "./ring.js";
 import { open_search } from "./search.js";
 import { Seat } from "./seat.js";
 import { Transfer } from "./transfer.js";
 import { _ } from "./texts.js";
+import { window_id } from "./window.js";
 
 const WORD_WITHIN_MS = 700;
+const ADOPT_AFTER_MS = 3000;
 const DRAFTS_OPENED = 3; // words typed before a reload or a crash are at hand again
 
 const $ = (selector) => document.querySelector(selector);
@@ -27,7 +31,7 @@ const seat = new Seat(first.state, phone);
 const transfer = new Transfer(seat, phone, cards.form_of);
 const kept = new Kept(seat, phone);
 const calling = new Calling(seat, cards);
-open_drafts(first.login);
+open_drafts(first.login, first.drafts);
 open_knowledge();
 set_zone(first.zone);
 
@@ -50,6 +54,7 @@ live.on("AgentChanged", async () => {
   await cards.settled(); // the card comes first
   seat.read();
 });
+live.on("PhoneTaken", ({ window }) => { if (window !== window_id) phone.yield_to_another(); });
 live.on("Counts", ({ queues }) => seat.queues(queues));
 live.on("TicketChanged", ({ call_id }) => (cards.is_open(call_id) ? cards.refresh(call_id) : cards.read_idle()));
 live.on("RecordingChanged", ({ call_id }) => cards.refresh(call_id));
@@ -58,14 +63,43 @@ live.on("snapshot", async () => {
   cards.open_calls().forEach((call_id) => cards.refresh(call_id));
 });
 live.on("link", (up) => { document.body.dataset.live = up ? "up" : "down"; });
-live.on("link", (up) => seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on; it connects again by itself.") }));
+live.on("link", (up) => seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on, and what you type is kept in this browser; it connects again by itself.") }));
 
 seat.addEventListener("change", ({ detail: before }) => follow(before));
+
+phone.addEventListener("measured", ({ detail }) => {
+  if (seat.now.call_id) ask("/desk/line", { call_id: seat.now.call_id, ...detail });
+});
+
+/** Asked in words of ours first, and only by a press of a button: a browser's own question says nothing of why. */
+function ask_for_notices() {
+  seat.notice("notices", may_be_asked() ? { tone: "act", words: _("A call that rings while this page is hidden can be shown by the desktop. The browser asks you for it once."), button: _("Show calls on the desktop"), action: () => allow_notices().then(ask_for_notices) } : null);
+}
+
+const check = new LineCheck(phone, $("#line-check"));
+let check_due = first.line_check_due;
+seat.before_ready = async () => {
+  ask_for_notices();
+  if (check_due && !phone.call && phone.state !== "elsewhere") check_due = !(await check.run());
+};
+
+/** The window that had the phone is gone, and not only being loaded again: this one takes it. */
+const orphaned = () => phone.state === "elsewhere" && [null, window_id].includes(seat.now.phone_window) && (seat.now.status !== "offline" || seat.now.kept);
+let adopting = 0;
+function adopt_phone() {
+  clearTimeout(adopting);
+  if (orphaned()) adopting = setTimeout(async () => {
+    await seat.read();
+    if (orphaned()) phone.start();
+  }, ADOPT_AFTER_MS);
+}
 
 /** The seat has changed: bring the card in line with it. */
 function follow(before) {
   const { now } = seat;
   kept.look();
+  adopt_phone();
+  if (check.running) return; // its call is no call
   if (now.call_id && now.state === "ringing") rings(now.call_id);
   else if (phone.call?.stage !== "ringing") stop_ringing();
   if (now.call_id && now.state !== "ringing" && (!cards.is_open(now.call_id) || before.state === "ringing")) at_hand(now.call_id, before);
@@ -154,7 +188,11 @@ seat.draw();
 transfer.draw();
 calling.draw();
 kept.look();
-if ((seat.now.status !== "offline" || seat.now.kept) && !seat.now.desk_phone) phone.start();
+if ((seat.now.status !== "offline" || seat.now.kept) && !seat.now.desk_phone) {
+  const another = seat.now.phone_window && seat.now.phone_window !== window_id;
+  if (another) phone.leave_to_another();
+  else phone.start();
+}
 addEventListener("pointerdown", allow_ringing, { once: true });
 if (seat.now.call_id) {
   if (seat.now.state === "ringing") rings(seat.now.call_id);

@@ -40,7 +40,7 @@ export class Kept {
   /** The switch says that this agent talks, but the phone here has no talk. */
   get #dead() {
     const { state, call_id } = this.#seat.now;
-    return state === "talking" && Boolean(call_id) && !this.#phone.call;
+    return state === "talking" && Boolean(call_id) && !this.#phone.call && !this.#phone.checking;
   }
 
   async #let_go() {

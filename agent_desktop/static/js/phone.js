@@ -5,11 +5,15 @@
 //   call   null or { direction, stage: ringing|calling|talking, number, held, muted, media, since }
 // Sound of the far end comes out of the <audio> element given.
 
+import { ask } from "./ask.js";
+import { received } from "./quality.js";
 import { _ } from "./texts.js";
+import { window_id } from "./window.js";
 
 const LOCK = "callcenter-phone";
 // Said with a BYE that nobody wished: the switch then keeps the caller for us. Any other hang-up ends his call.
 const UNWISHED = { extraHeaders: ['Reason: Q.850;cause=27;text="page gone"'] };
+const ECHO = "echo"; // who says back what he hears, see the dial plan
 const PEER = { iceServers: [], rtcpMuxPolicy: "require" };
 
 export class Phone extends EventTarget {
@@ -20,8 +24,8 @@ export class Phone extends EventTarget {
   #session = null;
   #agent = null;
   #release = null;
-  #give_up = false;
   #expected = null;
+  #checking = null;
   #audio;
   #sound;
 
@@ -73,8 +77,7 @@ export class Phone extends EventTarget {
         return lock && new Promise((release) => { this.#release = release; });
       }).catch(() => {
         this.#release = null;
-        if (this.call) this.#give_up = true; // another tab took it: this call is finished here first
-        else this.#stop("elsewhere");
+        this.yield_to_another();
       });
     });
   }
@@ -102,12 +105,18 @@ export class Phone extends EventTarget {
       connection_recovery_max_interval: 8,
       user_agent: "callcenter",
     });
-    agent.on("registered", () => this.#change({ state: "ready", fault: "" }));
+    let told = false;
+    agent.on("registered", () => {
+      if (!told) ask("/desk/phone/taken", { window: window_id });
+      told = true;
+      this.#change({ state: "ready", fault: "" });
+    });
     agent.on("registrationFailed", ({ cause }) => this.#change({ state: "lost", fault: _("The switch did not accept this phone ({why}); it is tried again.", { why: cause }) }));
     agent.on("disconnected", () => {
       if (this.#agent === agent) this.#change({ state: "lost", fault: _("The phone has lost its line; it is tried again.") });
     });
     agent.on("newRTCSession", ({ session, originator, request }) => {
+      if (session === this.#checking || (originator === "local" && request.ruri?.user === ECHO)) return;
       this.#begin(session, originator);
       const kept = originator === "remote" ? request.getHeader("X-Callcenter-Kept") : undefined;
       if (kept && kept === this.#expected && this.#session === session) this.answer();
@@ -130,10 +139,51 @@ export class Phone extends EventTarget {
     this.#agent?.stop();
   }
 
+  /** Call the switch's echo for so long, beside all calls: what came back, or null if nothing did. */
+  async check_call(for_ms) {
+    if (!this.#agent || this.call || this.#checking) return null;
+    try {
+      const session = this.#agent.call(ECHO, { mediaConstraints: { audio: this.#sound, video: false }, pcConfig: PEER });
+      this.#checking = session;
+      await new Promise((give) => {
+        session.on("failed", give);
+        session.on("accepted", () => setTimeout(give, for_ms));
+        setTimeout(give, for_ms + 2000);
+      });
+      return session.isEstablished() && session.connection ? await received(session.connection) : null;
+    } catch {
+      return null;
+    } finally {
+      this.hang_up_check();
+    }
+  }
+
+  hang_up_check() {
+    const session = this.#checking;
+    this.#checking = null;
+    if (session && !session.isEnded()) session.terminate();
+  }
+
+  get checking() { return this.#checking !== null; }
+
+  no_microphone(fault) { return no_microphone(fault); }
+
   /** The caller of this call (its id) is kept for this phone: his ringing is answered at once; a talk that is dead is forgotten. */
   expect(call_id) {
     this.#expected = call_id;
     if (this.call?.stage === "talking") this.#session.terminate(UNWISHED);
+  }
+
+  /** Another window has the phone now; whoever is talked to goes with it. */
+  yield_to_another() {
+    if (this.state === "off" || this.state === "elsewhere") return;
+    this.#leave();
+    this.#stop("elsewhere");
+  }
+
+  /** Another window has the phone, as the server knows. */
+  leave_to_another() {
+    this.#change({ state: "elsewhere" });
   }
 
   /** Unregister: calls no longer ring here. */
@@ -171,11 +221,8 @@ export class Phone extends EventTarget {
       this.#session = null;
       this.#audio.srcObject = null;
       const words = by !== "local" || !["Rejected", "Terminated", "Canceled"].includes(cause) ? broken(cause) : "";
+      if (this.quality) this.#sum_up(this.quality);
       this.#change({ call: null, quality: null, ...(words ? { fault: words } : {}) });
-      if (this.#give_up) {
-        this.#give_up = false;
-        this.#stop("elsewhere");
-      }
     };
     session.on("ended", over);
     session.on("failed", over);
@@ -212,14 +259,17 @@ export class Phone extends EventTarget {
   async #measure() {
     const connection = this.#session?.connection;
     if (!connection || this.call?.stage !== "talking") return;
-    for (const row of (await connection.getStats()).values()) {
-      if (row.type !== "inbound-rtp" || row.kind !== "audio") continue;
-      const before = this.quality ?? { got: 0, lost: 0 };
-      const got = row.packetsReceived - before.got;
-      const lost = Math.max(0, (row.packetsLost ?? 0) - before.lost);
-      const loss = got + lost > 0 ? lost / (got + lost) : this.call.held ? 0 : 1;
-      this.#change({ quality: { got: row.packetsReceived, lost: row.packetsLost ?? 0, loss, jitter_ms: (row.jitter ?? 0) * 1000 } });
-    }
+    const now = await received(connection).catch(() => null);
+    if (!now || connection !== this.#session?.connection) return;
+    const before = this.quality ?? { packets: 0, lost: 0 };
+    const [got, lost] = [now.packets - before.packets, Math.max(0, now.lost - before.lost)];
+    const loss = got + lost > 0 ? lost / (got + lost) : this.call.held ? 0 : 1;
+    this.#change({ quality: { ...now, loss } });
+  }
+
+  /** A talk is over: tell how its sound arrived, as "measured". */
+  #sum_up({ packets, lost, jitter_ms, rtt_ms }) {
+    if (packets + lost > 0) this.dispatchEvent(new CustomEvent("measured", { detail: { packets, loss: lost / (packets + lost), jitter_ms, rtt_ms } }));
   }
 }
 

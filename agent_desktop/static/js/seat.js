@@ -3,6 +3,7 @@
 
 import { ask } from "./ask.js";
 import { count, set_clock } from "./clock.js";
+import { mos } from "./quality.js";
 import { allow_ringing } from "./ring.js";
 import { _ } from "./texts.js";
 
@@ -65,6 +66,7 @@ export class Seat extends EventTarget {
   /** Choose a status. To be available takes a phone that rings, so the microphone is asked for first. */
   async choose(status, reason = "") {
     allow_ringing();
+    if (status === "available" && !this.now.desk_phone && this.now.state === "idle") await this.before_ready();
     if (status === "available" && !this.now.desk_phone) {
       await this.#phone.start();
       if (this.now.status === "available" || (this.#phone.state === "failed" && !this.now.reachable)) return;
@@ -72,6 +74,9 @@ export class Seat extends EventTarget {
     const done = await this.#post("/desk/status", { status, reason });
     if (done && status === "offline" && !this.#phone.call) this.#phone.stop();
   }
+
+  /** What is done before the agent is available; the desk puts the line check here. */
+  before_ready = async () => {};
 
   async finish() {
     if (this.now.state === "wrap_up") await this.#post("/desk/wrapup/finish", {});
@@ -164,7 +169,7 @@ export class Seat extends EventTarget {
     const { now } = this;
     const { state, call } = this.#phone;
     this.notice("missed", now.missed ? { tone: "soon", words: _("A call rang here and was not answered, so you were put on a break. Press Ready to go on."), button: _("Ready"), action: () => this.choose("available") } : null);
-    this.notice("elsewhere", state === "elsewhere" ? { tone: "act", words: _("The phone is in another window of this browser: calls ring there. This window shows the cards."), button: _("Use the phone here"), action: () => this.#phone.start({ take: true }) } : null);
+    this.notice("elsewhere", state === "elsewhere" ? { tone: "act", words: _("The phone is in another window, here or on another computer: calls ring there. This window shows the cards."), button: _("Use the phone here"), action: () => this.#phone.start({ take: true }) } : null);
     const deaf = now.status === "available" && !now.desk_phone && state === "off" && !call;
     this.notice("deaf", deaf ? { tone: "soon", words: _("You are available, but the phone in this window is not on: calls cannot ring here."), button: _("Turn the phone on"), action: () => this.choose("available") } : null);
   }
@@ -210,10 +215,11 @@ function press(button, enabled, pressed) {
   button.ariaPressed = String(Boolean(enabled && pressed));
 }
 
-/** Words for the line; nothing while it is good, for good is what one expects. */
+/** Words for the line: its score, and what is wrong with it. */
 function line_quality(quality) {
   if (!quality) return "";
+  const score = mos(quality.loss, quality.jitter_ms, quality.rtt_ms).toFixed(1);
   if (quality.loss > 0.05 || quality.jitter_ms > 60) return _("line bad: {loss} % lost", { loss: Math.round(quality.loss * 100) });
   if (quality.loss > 0.01 || quality.jitter_ms > 30) return _("line weak");
-  return "";
+  return _("line {mos} MOS", { mos: score });
 }

@@ -3,7 +3,7 @@
 
 import { ask } from "./ask.js";
 import { time_of_day } from "./clock.js";
-import { draft_of, drop_draft, keep_draft } from "./drafts.js";
+import { drafts_of, drop_draft, keep_beside, keep_draft } from "./drafts.js";
 import { _ } from "./texts.js";
 
 const DRAFT_AFTER_MS = 300;
@@ -33,10 +33,39 @@ export class TicketForm extends EventTarget {
     this.#show_kind();
     if (this.#saved) return;
     this.#saved = this.#words();
-    const draft = draft_of(this.#call_id);
+    const [draft, ...others] = drafts_of(this.#call_id);
     if (!draft) return;
     this.#fill(draft.values);
     this.#say(_("Draft of {time} taken up, not saved yet", { time: time_of_day(new Date(draft.at)) }));
+    this.#offer(others);
+  }
+
+  /** Drafts of other windows that say something else: none is written over, each can be had. */
+  #offer(others) {
+    this.#form.querySelector(".other-drafts")?.remove();
+    if (!others.length) return;
+    const place = document.createElement("p");
+    place.className = "other-drafts small";
+    place.append(_("Also typed, in another window:"));
+    for (const other of others.slice(0, 3)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "btn";
+      button.textContent = _("Draft of {time}", { time: time_of_day(new Date(other.at)) });
+      button.title = [other.values.subject, other.values.notes].filter(Boolean).join(" · ").slice(0, 300);
+      button.addEventListener("click", () => this.#exchange(other, others));
+      place.append(" ", button);
+    }
+    this.#field("#saved").before(place);
+  }
+
+  async #exchange(wanted, others) {
+    const mine = this.#values();
+    await keep_beside(this.#call_id, mine);
+    this.#fill(wanted.values);
+    this.#keep();
+    this.#offer([{ at: Date.now(), values: mine }, ...others.filter((one) => one !== wanted)]);
+    this.dispatchEvent(new Event("changed"));
   }
 
   get dirty() {
@@ -107,9 +136,13 @@ export class TicketForm extends EventTarget {
 
   #keep() {
     if (!this.#form.isConnected || !this.#saved || !this.dirty) return;
-    const kept = keep_draft(this.#call_id, this.#values());
-    const time = time_of_day();
-    this.#say(kept ? _("Draft kept in this browser {time}", { time }) : _("This browser has no room for drafts: save before you leave"));
+    keep_draft(this.#call_id, this.#values(), (where) => {
+      if (!this.dirty) return; // saved meanwhile
+      const time = time_of_day();
+      this.#say(where === "server" ? _("Draft saved {time}", { time })
+        : where === "browser" ? _("Draft kept in this browser only {time}: the server cannot be reached", { time })
+        : _("This browser has no room for drafts: save before you leave"));
+    });
   }
 
   #say(words) { this.#field("#saved").textContent = words; }
@@ -175,6 +208,7 @@ export class TicketForm extends EventTarget {
       this.#saved = this.#words();
       clearTimeout(this.#timer);
       drop_draft(this.#call_id);
+      this.#offer([]);
     }
     this.#say(saved.state === "closed" ? _("{number} saved and closed {time}", { number: saved.number, time: saved.at }) : _("{number} saved {time}", { number: saved.number, time: saved.at }));
   }
