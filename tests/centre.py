@@ -54,7 +54,7 @@ class Centre:
         # The switch runs as nobody of consequence and must reach its files.
         self.home.chmod(0o755)
 
-    def start(self, seconds: float = 90) -> None:
+    def start(self, seconds: float = 240) -> None:
         """Start and wait until it says where it is."""
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
