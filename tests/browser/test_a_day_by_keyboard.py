@@ -46,7 +46,7 @@ def save(page: Page, letter: str) -> str:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("language", "login", "did"), [("zh", "wangfang", "4008"), ("en", "ann", "4009")])
-def test_a_rescue_and_a_repair_by_keyboard_alone(centre: Centre, people, tmp_path: Path, language, login, did):
+def test_a_rescue_and_a_repair_by_keyboard_alone(centre: Centre, people, language, login, did):
     place, stopped, smoke, note = WORDS[language]
     desk = people.log_in(login, "/desk?audio=raw")
     desk.on("dialog", lambda asks: asks.accept())
