@@ -127,10 +127,15 @@ class Story:
         last = self.open_segment
         if last is not None and last.kind == "queue":
             last.outcome = last.outcome or how or "abandoned"
-        self.close(at)
+        self.close(self._talked_until(at) if last is not None and last.kind == "talk" else at)
         for offer in self.ringing:
             offer.ended_at, offer.outcome = max(at, offer.rung_at), "cancelled"
         call.state = State.ENDED.value
+
+    def _talked_until(self, at: datetime) -> datetime:
+        """When the last but one left: whom the dial plan still looks after talks with nobody."""
+        gone = sorted(leg.ended_at for leg in self.legs.values() if leg.ended_at is not None)
+        return gone[-2] if len(gone) > 1 else at
 
     def _outcome(self, at: datetime, how: str) -> str:
         if self.call.answered_at is not None:

@@ -108,11 +108,21 @@ def test_an_answered_call_from_the_menu_to_the_hang_up():
         ("talk", "repair", "1001", ""),
     ]
     assert offers(story) == [("1009", "missed"), ("1001", "answered")]
-    assert (call.wait_ms, call.talk_ms, call.hold_ms, call.holds) == (21_012, 70_024, 10_000, 1)
+    assert (call.wait_ms, call.talk_ms, call.hold_ms, call.holds) == (21_012, 70_014, 10_000, 1)
     assert call.joined_at is not None
     assert call.answered_at is not None
     assert call.wait_ms == (call.answered_at - call.joined_at).total_seconds() * 1000 // 1
     assert [leg.cause for leg in story.legs.values()] == [16, 0, 16]
+
+
+def test_an_agent_hangs_up_and_the_caller_who_stays_on_the_line_talks_to_nobody():
+    said = Told().arrives().joins().rings("1001", "tel-9").answers("1001", "tel-9")
+    said.parts("tel-9", after=5).ends("tel-9").done("1001", "tel-9", after=0.01, reason="agent").ends(after=4)
+    story = heard(said)
+    (talk,) = (one for one in story.segments if one.kind == "talk")
+    assert story.call.talk_ms == 5_011
+    assert talk.ended_at == story.legs["tel-9"].ended_at
+    assert story.call.ended_at == said.at
 
 
 def test_a_caller_who_hangs_up_in_the_greeting():
