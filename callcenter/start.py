@@ -33,13 +33,15 @@ def prepare(settings: Settings, database: Database, *, demo: bool) -> dict[str, 
 
 def fill(settings: Settings, database: Database) -> dict[str, str]:
     """Fill an empty database with a demonstration year; log-ins are kept 0600 in the home folder."""
-    from cti.demo import fill_calls
+    from cti.demo import fill_calls, fill_outcomes
     from ticketing.demo import fill as fill_records
 
     at = now()
     with database.write() as db:
         logins = fill_records(db, settings, at)
     fill_calls(database, settings, at)
+    with database.write() as db:
+        fill_outcomes(db)
     file = logins_file(settings)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as out:

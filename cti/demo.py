@@ -23,17 +23,31 @@ from config import demo as house
 from config.demo import Shift
 from config.queues import Queue
 from config.settings import Settings
-from cti import projection
+from cti import dispositions, projection
 from ticketing.demo import moments
 from ticketing.rows import Customer, Engine, Phone, Ticket
 
 SEED = 4009
 CALLS = 1500
 SOURCE = "demo"
+_OUTCOMES = (
+    ("solved", "当场解决", "Solved on the phone"),
+    ("dispatched", "已派服务站", "Station sent"),
+    ("ticket", "已建工单", "Ticket opened"),
+    ("call_back", "需回拨", "To be called back"),
+    ("handed_over", "已转他人", "Handed to a colleague"),
+    ("wrong_number", "打错电话", "Wrong number"),
+)
 _BATCH = 1000  # facts in one go
 _KEYS = {"inquiry": "1", "complaint": "2", "repair": "3", "follow_up": "4", "rescue": "5"}
 _WISHES = ("inquiry", "complaint", "repair", "follow_up", "rescue")
 _WEIGHTS = (30, 8, 40, 16, 6)
+
+
+def fill_outcomes(db: Session) -> None:
+    """What agents may say of a call."""
+    for place, (code, zh, en) in enumerate(_OUTCOMES):
+        dispositions.put(db, code, zh, en, place)
 
 
 def fill_calls(database: Database, settings: Settings, now: datetime) -> int:
