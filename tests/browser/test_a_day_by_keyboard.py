@@ -41,7 +41,7 @@ def save(page: Page, letter: str) -> str:
     page.keyboard.press("Control+Enter")
     saved = page.locator("#saved")
     expect(saved).to_contain_text(re.compile(rf"{letter}\d{{6}}-\d{{4}}"), timeout=10_000)
-    return re.findall(r"[A-Z]\d{6}-\d{4}", saved.inner_text())[0]
+    return str(re.findall(r"[A-Z]\d{6}-\d{4}", saved.inner_text())[0])
 
 
 @pytest.mark.timeout(300)
