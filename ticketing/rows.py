@@ -61,13 +61,23 @@ class Customer(Base):
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
-    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
 
     phones: Mapped[list[Phone]] = relationship(
         back_populates="customer", cascade="all, delete-orphan", order_by="Phone.id"
     )
     engines: Mapped[list[Engine]] = relationship(
         back_populates="customer", order_by="Engine.id", foreign_keys="Engine.customer_id"
+    )
+
+    __table_args__ = (
+        # of the merged only: one over all would be taken for "not merged", which is nearly everybody
+        Index(
+            "ix_customers_merged_into_id",
+            "merged_into_id",
+            sqlite_where=merged_into_id.is_not(None),
+            postgresql_where=merged_into_id.is_not(None),
+        ),
     )
 
 
