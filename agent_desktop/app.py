@@ -33,6 +33,7 @@ from agent_desktop import (
     faults,
     guard,
     helping,
+    imports,
     kept,
     knowledge,
     line_check,
@@ -112,7 +113,7 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
     at_the_phone = (control, kept, calling, helping, outcomes)
-    records = (customers, engines, warranty_rules)
+    records = (customers, engines, warranty_rules, imports)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)
     ticket_pages = (dispatches, diary, photos, catalogue_pages)
     for module in (*daily, *at_the_phone, *records, *ticket_pages, admin, *others):

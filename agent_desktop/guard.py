@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_desktop.page import content_security_policy
+from ticketing import sheets
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LARGEST_UPLOAD = 11 * 1024 * 1024  # of one photo with its form
 _UPLOADS = re.compile(r"^/(tickets/\d{1,10}/photos|u/[\w-]{1,64})$")
+LARGEST_SHEET = sheets.LARGEST + 64 * 1024  # with its form
 Measure = Callable[[str, str, int, float], None]  # method, route, status, seconds
 
 
@@ -42,6 +44,8 @@ class Guard:
 
         try:
             largest = LARGEST_UPLOAD if _UPLOADS.match(scope["path"]) else LARGEST_BODY
+            if scope["path"] == "/imports":
+                largest = LARGEST_SHEET
             await self._app(
                 scope, _limited(receive, largest, Headers(scope=scope).get("content-length", "")), send_guarded
             )

@@ -198,6 +198,20 @@ WORDS: dict[str, dict[str, str]] = {
         "warranty_until": _("Warranty agreed until"),
         "warranty_hours": _("Warranty agreed, hours"),
     },
+    "sheet": {"customers": _("Customers"), "engines": _("Engines")},
+    "import_state": {
+        "looked_at": _("Looked at"),
+        "running": _("Under way"),
+        "done": _("Taken over"),
+        "undoing": _("Being taken back"),
+        "undone": _("Taken back"),
+    },
+    "import_row": {
+        "created": _("New"),
+        "changed": _("Changed"),
+        "same": _("As before"),
+        "refused": _("Not taken"),
+    },
     "timeline": {
         "all": _("All"),
         "calls": _("Calls"),

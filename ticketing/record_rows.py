@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, Date, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callcenter.database import Base
@@ -113,3 +113,41 @@ class WarrantyRule(Base):
     entered_by: Mapped[str] = mapped_column(String(40))
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str] = mapped_column(String(40), default="")
+
+
+class Import(Base):
+    """A file of records that was sent in: first looked at, then taken over, perhaps undone."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(12))  # customers, engines
+    state: Mapped[str] = mapped_column(String(8))  # looked_at, running, done, undone
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(40))
+    file_name: Mapped[str] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)  # until it is taken over
+    rows: Mapped[int] = mapped_column(default=0)
+    created: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    same: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    faults: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # {line, field, zh, en}
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str] = mapped_column(String(40), default="")
+    kept: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # what undoing left: {title, zh, en}
+
+
+class ImportStep(Base):
+    """One thing an import did, so that it can be undone."""
+
+    __tablename__ = "import_steps"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"), index=True)
+    what: Mapped[str] = mapped_column(String(10))  # created, changed, number, owner, reading
+    customer_id: Mapped[int | None]  # no foreign keys: what is undone is gone
+    engine_id: Mapped[int | None]
+    ref_id: Mapped[int | None]  # of the number, ownership or reading
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # field: [before, after]

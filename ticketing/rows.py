@@ -107,7 +107,7 @@ class Engine(Base):
     vehicle: Mapped[str] = mapped_column(String(120), default="")  # 装载机 龙工 LG855
     vin: Mapped[str] = mapped_column(String(40), default="", index=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)  # owner
-    dealer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
+    dealer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     built_on: Mapped[date | None] = mapped_column(Date)
     sold_on: Mapped[date | None] = mapped_column(Date)
     warranty_until: Mapped[date | None] = mapped_column(Date)
@@ -118,7 +118,7 @@ class Engine(Base):
     km_on: Mapped[date | None] = mapped_column(Date)
     run_in_on: Mapped[date | None] = mapped_column(Date)  # 走保, the first service
     run_in_hours: Mapped[int | None]
-    run_in_station_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
+    run_in_station_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     version: Mapped[int] = mapped_column(default=1)
 
     customer: Mapped[Customer | None] = relationship(back_populates="engines", foreign_keys=[customer_id])

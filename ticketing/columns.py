@@ -1,0 +1,68 @@
+"""What the columns of a sheet may be, and what people call them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    zh: str
+    en: str
+    also: tuple[str, ...] = ()  # what else it is called
+    needed: bool = False
+    exact: bool = False  # a number, a serial, a code: every digit counts
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+CUSTOMERS = (
+    Column("code", "客户编号", "Customer number", ("编号", "客户代码", "erp编号", "code"), exact=True),
+    Column("name", "名称", "Name", ("客户名称", "姓名", "客户", "单位名称", "单位", "customer"), needed=True),
+    Column("kind", "类型", "Kind", ("客户类型", "类别", "type")),
+    Column("phones", "电话", "Phone", ("手机", "联系电话", "手机号", "电话号码", "phone number", "mobile"), exact=True),
+    Column("region", "地区", "Region", ("省市", "所在地", "区域", "city")),
+    Column("address", "地址", "Address", ("详细地址", "通讯地址")),
+    Column("language", "语言", "Language"),
+    Column("note", "备注", "Note", ("说明", "remarks")),
+)
+ENGINES = (
+    Column("serial", "机号", "Serial number", ("发动机号", "机器号", "出厂编号", "serial"), needed=True, exact=True),
+    Column("model", "机型", "Model", ("型号", "发动机型号")),
+    Column("plant", "生产厂", "Plant", ("工厂",)),
+    Column("vehicle", "整机", "Machine", ("配套整机", "主机", "车型", "vehicle")),
+    Column("vin", "VIN", "VIN", ("车架号", "车辆识别代号", "frame number"), exact=True),
+    Column("built_on", "出厂日期", "Built", ("生产日期", "built on")),
+    Column("sold_on", "销售日期", "Sold", ("购机日期", "sold on")),
+    Column("owner", "机主", "Owner", ("客户名称", "用户", "用户名称", "车主")),
+    Column("owner_phone", "机主电话", "Owner's phone", ("联系电话", "电话", "用户电话", "车主电话"), exact=True),
+    Column("owner_code", "机主编号", "Owner's number", ("客户编号",), exact=True),
+    Column("owner_since", "过户日期", "Owner since", ("机主变更日期",)),
+    Column("hours", "小时数", "Hours", ("小时", "工作小时", "运行小时")),
+    Column("km", "公里数", "Kilometres", ("里程", "km")),
+    Column("read_on", "读数日期", "Read on", ("抄表日期",)),
+    Column("run_in_on", "走保日期", "Run-in service on", ("首保日期",)),
+    Column("run_in_hours", "走保小时数", "Run-in hours"),
+)
+OF: dict[str, tuple[Column, ...]] = {"customers": CUSTOMERS, "engines": ENGINES}
+
+
+def guessed(kind: str, headings: Sequence[str]) -> dict[str, int]:
+    """Which heading is which column, by what people call it; each heading once."""
+    found: dict[str, int] = {}
+    spelt = [_plain(heading) for heading in headings]
+    for names in (lambda one: (one.zh, one.en, one.name), lambda one: one.also):
+        for column in OF[kind]:
+            for name in () if column.name in found else map(_plain, names(column)):
+                if name in spelt and spelt.index(name) not in found.values():
+                    found[column.name] = spelt.index(name)
+                    break
+    return found
+
+
+def _plain(heading: str) -> str:
+    return re.sub(r"[\s*＊:：_()（）]", "", heading).lower()

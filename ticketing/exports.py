@@ -1,0 +1,70 @@
+"""Customers and engines as sheets, in the columns in which they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from callcenter.errors import BadInput
+from ticketing import columns
+from ticketing.rows import Customer, Engine
+
+_BATCH = 1000
+
+
+def headings(kind: str, language: str) -> list[str]:
+    if kind not in columns.OF:
+        raise BadInput("there is no import of %(kind)s", kind=repr(kind[:20]))
+    return [column.title(language) for column in columns.OF[kind]]
+
+
+def rows(db: Session, kind: str) -> Iterator[list[str]]:
+    """Every record, in the order of their ids, some read at a time."""
+    yield from _customers(db) if kind == "customers" else _engines(db)
+
+
+def _customers(db: Session) -> Iterator[list[str]]:
+    last = 0
+    while True:
+        some = select(Customer).where(Customer.id > last, Customer.merged_into_id.is_(None)).order_by(Customer.id)
+        found = db.scalars(some.limit(_BATCH).options(selectinload(Customer.phones))).all()
+        for one in found:
+            phones = "、".join(_number(phone.number) for phone in one.phones if phone.level == "known")
+            yield [one.code, one.name, one.kind, phones, one.region, one.address, one.language, one.note]
+        if len(found) < _BATCH:
+            return
+        last = found[-1].id
+        db.expunge_all()
+
+
+def _engines(db: Session) -> Iterator[list[str]]:
+    last = 0
+    while True:
+        some = select(Engine).where(Engine.id > last).order_by(Engine.id).limit(_BATCH)
+        whole = selectinload(Engine.customer).selectinload(Customer.phones)
+        found = db.scalars(some.options(whole)).all()
+        for one in found:
+            yield [_said(value) for value in _engine(one)]
+        if len(found) < _BATCH:
+            return
+        last = found[-1].id
+        db.expunge_all()
+
+
+def _engine(one: Engine) -> Iterator[object]:
+    owner = one.customer
+    known = [_number(phone.number) for phone in owner.phones if phone.level == "known"] if owner else []
+    yield from (one.serial, one.model, one.plant, one.vehicle, one.vin, one.built_on, one.sold_on)
+    yield from (owner.name if owner else None, known[0] if known else None, owner.code if owner else None, None)
+    yield from (one.hours, one.km, one.hours_on or one.km_on, one.run_in_on, one.run_in_hours)
+
+
+def _number(number: str) -> str:
+    """As people write an extension; a semicolon parts two numbers."""
+    return number.replace(";ext=", "转")
+
+
+def _said(value: object) -> str:
+    return "" if value is None else str(value)
