@@ -200,7 +200,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "sheet": {"customers": _("Customers"), "engines": _("Engines")},
     "import_state": {
-        "looked_at": _("Looked at"),
+        "looked_at": _("Being looked at"),
         "running": _("Under way"),
         "done": _("Taken over"),
         "undoing": _("Being taken back"),
