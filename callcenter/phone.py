@@ -159,7 +159,8 @@ def _chinese(digits: str, area_code: str) -> str:
     if _MOBILE.fullmatch(inner):
         return f"+86{inner}"
     if _LOCAL.fullmatch(digits) and area_code:
-        return f"+86{area_code.lstrip('0')}{digits}"
+        whole = f"+86{area_code.lstrip('0')}{digits}"
+        return whole if phonenumbers.is_valid_number(phonenumbers.parse(whole)) else ""
     return ""
 
 
