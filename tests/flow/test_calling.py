@@ -231,14 +231,14 @@ def test_who_listens_is_kept_and_changes_over_without_a_second_call(ready):
 def test_a_code_is_ended_and_old_calls_keep_their_word(ready):
     talks(ready)
     admin, wang = ready.client("admin"), ready.client("wangfang")
-    sent = {"code": "promised", "title_zh": "已答复", "title_en": "Answered", "place": "1"}
+    sent = {"code": "promised", "title_zh": "已答复", "title_en": "Helped out", "place": "1"}
     assert admin.post("/outcomes", data=sent).status_code == 303
     assert admin.post("/outcomes", data=sent | {"code": "Bad Code"}).status_code == 422
-    assert "Answered" in wang.get("/desk").text
+    assert "Helped out" in wang.get("/desk").text
     assert wang.post("/desk/calls/tel-1.1/outcome", data={"code": "promised"}).status_code == 200
     assert wang.get("/desk/now").json()["outcome"] == "promised"
     assert admin.post("/outcomes/promised/end").status_code == 303
-    assert "Answered" not in wang.get("/desk").text
+    assert "Helped out" not in wang.get("/desk").text
     assert wang.post("/desk/calls/tel-1.1/outcome", data={"code": "promised"}).status_code == 422
     with ready.database.read() as db:
         kept = dispositions.said(db, "tel-1.1", "1001")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -38,9 +39,16 @@ def database(server):
     database.close()
 
 
+def ours(thing: Any, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
+    """The search index is no table of the mapper: ``ticketing.findable`` makes it, each database its own kind."""
+    table = name if kind == "table" else thing.table.name
+    return not (table or "").startswith("find_")
+
+
 def test_a_migrated_postgresql_has_just_the_tables_of_the_code(database):
     with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 def test_a_fact_told_twice_counts_once(database):
