@@ -207,14 +207,15 @@ def _unseen(
         row = db.get(LogRow, (switch, name))
         try:
             if row is None and lost_at is None:
-                lines[name], place = [], tail.end(path)
+                lines[name], place = [], tail.end(path)  # what was before us is not ours
             else:
-                lines[name], place = tail.read(path, tail.Place(row.inode, row.offset) if row else None)
+                lines[name], read = tail.read(path, tail.Place(row.inode, row.offset) if row else None)
+                place = read and tail.back(path, read, partial(_written_after, surely_told))
         except OSError as fault:
             log.warning("resync: %s cannot be read, what it tells is missing: %s", path, fault.strerror)
             lines[name], place = [], None
         if place is not None:
-            _put(db, switch, name, tail.back(path, place, partial(_written_after, surely_told)), at)
+            _put(db, switch, name, place, at)
     known = _known(db, switch)
     found = logs.facts(lines["queue_log"], lines["cel.csv"], switch, known, files.normalise, files.language)
     since = None if lost_at is None else lost_at - _TOLD_BEFORE
