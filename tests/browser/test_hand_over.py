@@ -16,7 +16,7 @@ def state(page: Page, state: str | re.Pattern[str]) -> None:
     expect(page.locator("#state")).to_have_attribute("data-state", state, timeout=15_000)
 
 
-def test_a_customer_is_asked_about_handed_over_parked_and_fetched_by_keys_alone(centre: Centre, people):
+def test_a_colleague_is_asked_sees_why_and_takes_the_customer_by_keys_alone(centre: Centre, people):
     wang = people.log_in("wangfang", "/desk?audio=raw")
     get_ready(wang)
     li = people.log_in("lina", "/desk?audio=raw")
@@ -54,18 +54,6 @@ def test_a_customer_is_asked_about_handed_over_parked_and_fetched_by_keys_alone(
     wang.keyboard.press("F8")
     state(wang, "wrap_up")
     expect(wang.locator("#f-subject")).to_have_value("冒黑烟，动力不足")
-    li.keyboard.press("Alt+o")
-    expect(li.locator("#f-subject")).to_have_value("冒黑烟，动力不足")
-
-    # The customer is parked; the first agent sees him wait, and fetches him.
-    expect(li.locator("#park")).to_be_enabled(timeout=10_000)
-    li.keyboard.press("Alt+p")
-    state(li, "idle")
-    expect(wang.locator("#parked-list")).to_contain_text("李建国", timeout=10_000)
-    wang.keyboard.press("Alt+p")
-    state(wang, "talking")
-    expect(wang.locator("#parked")).to_be_hidden()
-    expect(wang.locator("#f-subject")).to_have_value("冒黑烟，动力不足")
-    wang.keyboard.press("F9")
-    state(wang, re.compile("idle|wrap_up"))
+    li.keyboard.press("F9")
+    state(li, re.compile("idle|wrap_up"))
     assert outcome(call)["answered"] is True

@@ -9,7 +9,6 @@ import { _ } from "./texts.js";
 const $ = (selector) => document.querySelector(selector);
 const SEARCH_AFTER_MS = 120;
 const OWN = new Set(["dial", "fetch", "hear"]); // what rings here because one asked for it
-const LOOK_AGAIN_MS = 2000;
 const COMES_WITHIN_MS = 10000; // a call that was fetched is answered by itself when it rings
 
 export class Transfer {
@@ -18,7 +17,6 @@ export class Transfer {
   #form_of;
   #timer = 0;
   #asked_for = 0; // the newest search; older answers are thrown away
-  #searched = ""; // what the list shows
   #expects_until = 0;
 
   /** `form_of` gives the ticket form of a call's card, or null. */
@@ -74,7 +72,6 @@ export class Transfer {
     if (!this.open) return;
     const had_focus = $("#transfer").contains(document.activeElement);
     $("#transfer").hidden = true;
-    clearTimeout(this.#timer);
     $("#handing").ariaExpanded = "false";
     if (had_focus) $("#handing").focus();
   }
@@ -83,15 +80,11 @@ export class Transfer {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(async () => {
       const nth = ++this.#asked_for;
-      const text = $("#transfer-to").value;
-      const answer = await ask(`/desk/targets?q=${encodeURIComponent(text)}`);
-      if (nth !== this.#asked_for || !this.open) return;
-      this.#search(LOOK_AGAIN_MS); // who is free changes while one chooses
+      const answer = await ask(`/desk/targets?q=${encodeURIComponent($("#transfer-to").value)}`);
+      if (nth !== this.#asked_for) return;
       if (!answer.ok) return this.#error(answer.sentence);
-      const chosen = text === this.#searched ? this.#chosen?.dataset.to : null;
-      this.#searched = text;
       $("#transfer-list").replaceChildren(markup(answer.text));
-      this.#select(this.#options.find((one) => one.dataset.to === chosen) ?? this.#options[0]);
+      this.#select(this.#chosen ?? this.#options[0]);
       count();
     }, after_ms);
   }
