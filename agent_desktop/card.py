@@ -57,7 +57,7 @@ _PAST = (
         _RECORDED.label("recorded"),
     )
     .outerjoin(User, User.extension == Call.agent)
-    .where(or_(Call.caller_number == bindparam("number"), Call.customer_id == bindparam("customer_id")))
+    .where(or_(Call.caller_number == bindparam("number"), Call.customer_id.in_(_IDS)))
     .where(Call.call_id != bindparam("call_id"))
     .order_by(Call.started_at.desc())
     .limit(LINES)
@@ -85,7 +85,7 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
     engine_lines = _engine_lines(db, owned, still_open, today, language)
     likely = _likely(engine_lines, wished, still_open)
     engine_lines.sort(key=lambda line: (line is not likely, -line.open_tickets))
-    past = _past_calls(db, call, person.id if person else None, titles)
+    past = _past_calls(db, call, customers.ids_of(db, person) if person else (), titles)
     promises = sorted(
         (line for line in still_open if line.call_id != call_id),
         key=lambda line: (line.kind != TicketKind.RESCUE, line.due_at or NEVER),
@@ -309,11 +309,11 @@ def _ticket_line(ticket: Any, ends: dict[int, str], now: datetime) -> TicketLine
     )
 
 
-def _past_calls(db: Session, call: Call, customer_id: int | None, titles: dict[str, str]) -> list[PastCall]:
+def _past_calls(db: Session, call: Call, customer_ids: Sequence[int], titles: dict[str, str]) -> list[PastCall]:
     number = number_of(call) or None
-    if number is None and customer_id is None:
+    if number is None and not customer_ids:
         return []
-    rows = db.execute(_PAST, {"number": number, "customer_id": customer_id, "call_id": call.call_id})
+    rows = db.execute(_PAST, {"number": number, "ids": customer_ids, "call_id": call.call_id})
     return [
         PastCall(
             call_id=row.call_id,

@@ -18,8 +18,9 @@ from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
 from callcenter.errors import BadInput
-from ticketing import customers, entries, owners, relations, search
+from ticketing import customers, entries, merges, owners, relations, search
 from ticketing import warranty as warranties
+from ticketing.customers import CustomerMerged
 from ticketing.entries import StaleRecord
 from ticketing.kinds import Fault
 from ticketing.relations import RelationKind
@@ -164,6 +165,7 @@ def _show(
         once=owners.once_of(db, customer.id),
         sides=relations.of(db, customer.id),
         relation_kinds=RelationKind,
+        merged=merges.of(db, customer),
         line=timeline.of_customer(
             db, page.user, customers.ids_of(db, customer), language=page.language, show=show, before=before
         ),
@@ -185,7 +187,7 @@ def _step(
     try:
         with page.database.write() as db:
             step(db, customers.load_customer(db, customer_id, page.user))
-    except (RecordUnfit, StaleRecord) as fault:
+    except (RecordUnfit, StaleRecord, CustomerMerged) as fault:
         with page.database.read() as db:
             customer = customers.load_customer(db, customer_id, page.user)
             why = page._(fault.sentence)

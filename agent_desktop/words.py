@@ -231,6 +231,17 @@ WORDS: dict[str, dict[str, str]] = {
         "merged": _("Merged"),
         "unmerged": _("Merge undone"),
     },
+    "moved": {
+        "engines.customer_id": _("engines he owns"),
+        "engines.dealer_id": _("engines he sold as dealer"),
+        "engines.run_in_station_id": _("engines whose run-in service he did"),
+        "ownerships.customer_id": _("times as owner of an engine"),
+        "tickets.customer_id": _("tickets"),
+        "duties.customer_id": _("promises and tasks"),
+        "stations.customer_id": _("service station's file"),
+        "phones.customer_id": _("numbers the other has not"),
+        "relations.one_id": _("relations"),
+    },
     "ticket_field": {
         "subject": _("Subject"),
         "state": _("State"),

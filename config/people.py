@@ -98,6 +98,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "recordings": _DESK | {Role.QA},
     "customers": _ALL,
     "customers.write": _DESK,
+    "customers.merge": _DESK,  # two records of one customer; can be undone
     "engines": _ALL,
     "engines.write": _DESK,
     "warranty.write": _LEADS,

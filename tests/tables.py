@@ -30,6 +30,7 @@ MODULES = (
     "ticketing.drafts",
     "ticketing.duties",
     "ticketing.knowledge_rows",
+    "ticketing.merge_rows",
     "ticketing.rows",
     "ticketing.ties",
 )

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from callcenter import phone
-from callcenter.errors import BadInput, NotFound
+from callcenter.errors import BadInput, CallCenterError, NotFound
 from config.people import User, may
 from ticketing import entries, findable, pinyin
 from ticketing.kinds import MISSING, Fault
@@ -25,6 +25,16 @@ LANGUAGES = ("zh", "en")
 _DIALLED = re.compile(r"\+?\d[\d\-() ]{5,}\d(?:\s*(?:转|轉|分机|ext\.?|x)\s*\d{1,6})?", re.IGNORECASE)
 """What may be a phone number among other words."""
 _LENGTHS = {"name": 120, "code": 40, "region": 80, "address": 200, "language": 5, "note": 20_000}
+
+
+class CustomerMerged(CallCenterError):
+    """This customer was merged into another; nothing was changed. Go on with the one that stands."""
+
+    status = 409
+
+    @property
+    def faults(self) -> dict[str, Fault]:
+        return {"": Fault(f"已并入“{self.detail}”", f"Merged into “{self.detail}”")}
 
 
 class NameMissing(RecordUnfit):
@@ -72,6 +82,7 @@ def change(
 
     RecordUnfit names every field at fault; StaleRecord if somebody else changed the same field since ``version``.
     """
+    refuse_merged(db, customer)
     kind = changes.pop("kind", None)
     unknown = changes.keys() - _LENGTHS.keys()
     if unknown:
@@ -97,12 +108,25 @@ def load_customer(db: Session, customer_id: int, user: User) -> Customer:
     return customer
 
 
+def refuse_merged(db: Session, customer: Customer) -> None:
+    """CustomerMerged where somebody has merged this record since it was looked at."""
+    if db.scalar(select(Customer.merged_into_id).where(Customer.id == customer.id)) is not None:
+        kept = standing(db, customer.id)
+        raise CustomerMerged(kept.name if kept else "")
+
+
 def standing(db: Session, customer_id: int) -> Customer | None:
     """The customer, or whom he was merged into."""
-    customer = db.get(Customer, customer_id)
+    customer = db.get(Customer, customer_id) if customer_id in IDS else None
     while customer is not None and customer.merged_into_id is not None:
         customer = db.get(Customer, customer.merged_into_id)
     return customer
+
+
+def standing_id(db: Session, customer_id: int | None) -> int | None:
+    """What a new row is to point to: a page that was opened before a merge still names the merged one."""
+    found = standing(db, customer_id) if customer_id is not None else None
+    return customer_id if found is None else found.id
 
 
 def ids_of(db: Session, customer: Customer) -> list[int]:
@@ -195,6 +219,7 @@ def add_phone(
     area_code: str = "",
 ) -> Phone:
     """Add a number, or raise a maybe to known; BadInput where it is no number anybody could call."""
+    refuse_merged(db, customer)
     spelt, label = phone.normalise(number, country, area_code), line(label)
     if len(label) > 20:
         raise BadInput("label: 20 characters at most")
@@ -219,6 +244,7 @@ def add_phone(
 
 
 def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime, *, by: str | None = None) -> None:
+    refuse_merged(db, customer)
     own = db.scalar(select(Phone).where(Phone.id == phone_id, Phone.customer_id == customer.id))
     if own is None:
         raise NotFound("phone %(phone_id)s", phone_id=phone_id)

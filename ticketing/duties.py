@@ -18,7 +18,7 @@ from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import Event, TicketChanged
 from callcenter.worker import Work
 from config.people import User, may
-from ticketing import tickets
+from ticketing import customers, tickets
 from ticketing.rows import IDS, Customer, CustomerKind, Station, Ticket, TicketKind
 from ticketing.text import clean, line
 
@@ -125,7 +125,7 @@ def add(
         urgent=urgent,
         shared=shared,
         ticket_id=ticket.id if ticket else None,
-        customer_id=customer_id if customer_id is not None else (ticket.customer_id if ticket else None),
+        customer_id=customers.standing_id(db, customer_id) or (ticket.customer_id if ticket else None),
         station_id=station_id,
         call_id=call_id or (ticket.call_id if ticket else None),
         created_at=now,

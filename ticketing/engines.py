@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from callcenter.errors import BadInput, NotFound
 from config.people import User, may
-from ticketing import entries, findable, owners, vin
+from ticketing import customers, entries, findable, owners, vin
 from ticketing.kinds import MISSING, Fault
 from ticketing.record_rows import Reading
 from ticketing.rows import IDS, Customer, Engine
@@ -62,6 +62,7 @@ def create(
     for name, text in texts.items():
         if len(text) > _LENGTHS[name]:
             raise BadInput("%(name)s: %(longest)s characters at most", name=name, longest=_LENGTHS[name])
+    customer_id, dealer_id = customers.standing_id(db, customer_id), customers.standing_id(db, dealer_id)
     for name, owner in (("owner", customer_id), ("dealer", dealer_id)):
         if owner is not None and (owner not in IDS or db.get(Customer, owner) is None):
             raise BadInput("%(name)s: there is no customer %(owner)s", name=name, owner=owner)
@@ -121,6 +122,8 @@ def change(
         faults["vin"] = wrong
     for name in _PEOPLE:
         number = changes.get(name)
+        if number is not None:
+            number = changes[name] = customers.standing_id(db, number)
         if number is not None and (number not in IDS or db.get(Customer, number) is None):
             faults[name] = Fault("没有这个客户", "There is no such customer")
     for name in _NUMBERS:

@@ -91,12 +91,25 @@ def askable(words: str) -> bool:
 
 
 def keep_customer(db: Session, customer: Customer) -> None:
-    """To be called after each change of what he can be found by."""
-    noted = select(Entry.text).where(Entry.customer_id == customer.id, Entry.what == "noted")
+    """To be called after each change of what he can be found by: his words, and those of records merged into his."""
     if customer.merged_into_id is not None:
         forget(db, "customer", customer.id)
-    else:
-        _put(db, "customer", [(customer.id, _of_customer(customer, db.scalars(noted)))])
+        kept = db.get(Customer, customer.merged_into_id)
+        if kept is not None:
+            keep_customer(db, kept)
+        return
+    merged = [customer.id, *_merged_into(db, [customer.id])]
+    noted = select(Entry.text).where(Entry.customer_id.in_(merged), Entry.what == "noted")
+    pieces = _of_customer(customer, db.scalars(noted))
+    for one in db.scalars(select(Customer).where(Customer.id.in_(merged[1:]))) if merged[1:] else ():
+        pieces |= _of_customer(one)
+    _put(db, "customer", [(customer.id, pieces)])
+
+
+def _merged_into(db: Session, ids: list[int]) -> Iterator[int]:
+    while ids:
+        ids = list(db.scalars(select(Customer.id).where(Customer.merged_into_id.in_(ids))))
+        yield from ids
 
 
 def keep_engine(db: Session, engine: Engine) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from ticketing import entries
+from ticketing import customers, entries
 from ticketing.kinds import Fault
 from ticketing.record_rows import Ownership
 from ticketing.rows import IDS, Customer, Engine
@@ -58,9 +58,10 @@ def hand_over(
         select(Ownership).where(Ownership.engine_id == engine.id, Ownership.until_on.is_(None)).limit(1)
     )
     before = db.get(Customer, engine.customer_id) if engine.customer_id is not None else None
+    customer_id = customers.standing_id(db, customer_id)
     after = db.get(Customer, customer_id) if customer_id is not None and customer_id in IDS else None
     faults: dict[str, Fault] = {}
-    if customer_id is not None and (after is None or after.merged_into_id is not None):
+    if customer_id is not None and after is None:
         faults["customer"] = Fault("没有这个客户", "There is no such customer")
     elif customer_id == engine.customer_id:
         faults["customer"] = Fault("现在的机主就是他", "He is the owner already")

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter.errors import NotFound
-from ticketing import entries
+from ticketing import customers, entries
 from ticketing.kinds import Fault
 from ticketing.record_rows import Relation
 from ticketing.rows import IDS, Customer
@@ -44,10 +44,18 @@ class Side:
 
 
 def of(db: Session, customer_id: int, limit: int = 200) -> list[Side]:
-    """All of a customer's, those that stand first, then by their first day, the latest first."""
+    """All of a customer's, those that stand first, then by their first day, the latest first.
+
+    Not those to a record that was merged: it is himself, or says what another of his relations says.
+    """
+    one, other = aliased(Customer), aliased(Customer)
     rows = (
         select(Relation)
+        .join(one, one.id == Relation.one_id)
+        .join(other, other.id == Relation.other_id)
         .where(or_(Relation.one_id == customer_id, Relation.other_id == customer_id))
+        .where(or_(Relation.one_id == customer_id, one.merged_into_id.is_(None)))
+        .where(or_(Relation.other_id == customer_id, other.merged_into_id.is_(None)))
         .options(joinedload(Relation.one), joinedload(Relation.other))
         .order_by(Relation.until_on.is_not(None), Relation.from_on.desc(), Relation.id.desc())
         .limit(limit)
@@ -71,9 +79,10 @@ def add(
     note: str = "",
 ) -> Relation:
     """``one`` supplies, sells to, drives for … the other."""
-    other = db.get(Customer, other_id) if other_id in IDS else None
+    customers.refuse_merged(db, one)
+    other = customers.standing(db, other_id)
     faults: dict[str, Fault] = {}
-    if other is None or other.merged_into_id is not None:
+    if other is None:
         faults["other"] = Fault("没有这个客户", "There is no such customer")
     elif other.id == one.id:
         faults["other"] = Fault("不能与自己建立关系", "Nobody stands so to himself")

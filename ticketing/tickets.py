@@ -17,7 +17,7 @@ from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import TicketChanged, TicketStepped
 from config import calendar
 from config.people import User, may
-from ticketing import catalogue, clocks, engines, findable, roads
+from ticketing import catalogue, clocks, customers, engines, findable, roads
 from ticketing.clocks import Clock
 from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
 from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
@@ -96,6 +96,7 @@ def open_ticket(
         faults["customer"] = Fault("请选择或新建客户", "Choose or create the customer")
     if form.needs_engine and engine_id is None and not answers.get("serial"):
         faults["engine"] = Fault("请选择发动机或填写机号", "Choose the engine or enter its serial number")
+    customer_id = customers.standing_id(db, customer_id)
     named = {"customer_id": customer_id, "engine_id": engine_id, "station_id": station_id, "owner": owner}
     faults |= _unknown(db, named | {"call_id": call_id})
     if faults:
@@ -412,6 +413,8 @@ def _refresh(db: Session, ticket: Ticket) -> None:
 
 def _values(db: Session, ticket: Ticket, form: Form, changes: Mapping[str, Any]) -> dict[str, Any]:
     new = dict(changes)
+    if "customer_id" in new:
+        new["customer_id"] = customers.standing_id(db, new["customer_id"])
     faults = _unknown(db, new)
     if "subject" in new:
         new["subject"] = line(str(new["subject"]))

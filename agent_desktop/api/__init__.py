@@ -15,6 +15,7 @@ from agent_desktop.api import (
     customers,
     events,
     knowledge,
+    merges,
     records,
     reports,
     tickets,
@@ -56,7 +57,7 @@ def create_api(desktop: Desktop) -> FastAPI:
     def again(_request: Request, done: DoneBefore) -> JSONResponse:
         return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
 
-    calling, kept = (calls, control, agents), (tickets, work, customers, records, knowledge)
+    calling, kept = (calls, control, agents), (tickets, work, customers, merges, records, knowledge)
     for module in (*calling, *kept, reports, events, webhooks):
         api.include_router(module.router, responses=REFUSALS)
 

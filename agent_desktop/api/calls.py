@@ -16,6 +16,7 @@ from agent_desktop.desktop import LARGEST_ID, DesktopHere, Reading
 from callcenter import phone
 from callcenter.errors import BadInput
 from cti.rows import Call
+from ticketing import customers
 
 router = APIRouter(prefix="/v1", tags=["calls"])
 
@@ -43,10 +44,12 @@ def list_calls(
         (Call.outcome, outcome),
         (Call.queue, queue),
         (Call.agent, agent),
-        (Call.customer_id, customer_id),
     ):
-        if value not in ("", None):
+        if value:
             rows = rows.where(column == value)
+    if customer_id is not None:
+        kept = customers.standing(db, customer_id)
+        rows = rows.where(Call.customer_id.in_(customers.ids_of(db, kept) if kept else [customer_id]))
     if number:
         centre = desktop.settings.centre
         rows = rows.where(Call.caller_number == phone.normalise(number, centre.country, centre.area_code))

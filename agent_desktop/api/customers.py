@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -39,7 +40,7 @@ def list_customers(
     limit: Limit = 50,
 ) -> Listed[shapes.Customer]:
     centre = desktop.settings.centre
-    rows = select(Customer).options(selectinload(Customer.phones))
+    rows = select(Customer).where(Customer.merged_into_id.is_(None)).options(selectinload(Customer.phones))
     if kind:
         rows = rows.where(Customer.kind == kind)
     wanted: list[int] | None = None
@@ -61,9 +62,19 @@ def list_customers(
     return page(request, shapes.Customer, newest, limit, lambda one: one.id)
 
 
-@router.get("/customers/{customer_id}", dependencies=[right("customers")], tags=["customers"], summary="One customer")
-def read_customer(db: Reading, user: TokenUser, response: Response, customer_id: Id) -> shapes.Customer:
+@router.get(
+    "/customers/{customer_id}",
+    dependencies=[right("customers")],
+    tags=["customers"],
+    summary="One customer",
+    response_model=shapes.Customer,
+    responses={308: {"description": "Merged: the one kept is there"}},
+)
+def read_customer(db: Reading, user: TokenUser, response: Response, customer_id: Id) -> shapes.Customer | Response:
     customer = customers.load_customer(db, customer_id, user)
+    kept = customers.standing_id(db, customer.id)
+    if kept != customer.id:
+        return RedirectResponse(f"/api/v1/customers/{kept}", status_code=308)
     versions.tag(response, customer.version)
     return shapes.Customer.model_validate(customer)
 
@@ -135,7 +146,7 @@ def list_engines(
         return page(request, shapes.Engine, [found[one] for one in there], limit, lambda one: one.id, more=more)
     rows = select(Engine)
     if customer_id is not None:
-        rows = rows.where(Engine.customer_id == customer_id)
+        rows = rows.where(Engine.customer_id == customers.standing_id(db, customer_id))
     below = number(before)
     if below is not None:
         rows = rows.where(Engine.id < below)

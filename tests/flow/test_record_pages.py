@@ -150,3 +150,52 @@ def test_an_engine_is_put_on_file_once(desk, li):
     assert "is on file already" in again.text
     assert client.post("/engines", data=form | {"serial": "机", "model": ""}).status_code == 422
     assert "4D8325B102938" in client.get("/engines?q=102938").text
+
+
+def test_two_records_are_compared_merged_and_parted_on_their_pages(desk, li, engine):
+    client = desk.client("wangfang")
+    with desk.database.write() as db:
+        twin = customers.create(db, "dealer", HOSTILE, now(), phones=["13800138000", "13900139000"])
+    shown = client.get(f"/customers/{li.id}/merge", params={"other": f"x #{twin.id}"})
+    assert shown.status_code == 200
+    assert "engines he owns" in shown.text
+    assert HOSTILE not in shown.text
+    assert client.get(f"/customers/{li.id}/merge", params={"other": f"x #{li.id}"}).status_code == 422
+    assert "no such customer" in client.get(f"/customers/{li.id}/merge", params={"other": "x #999"}).text
+    form = {"other": f"x #{twin.id}", "keep": "other", "take.name": "merged", "note": "同一号码"}
+    refused = client.post(f"/customers/{li.id}/merge", data=form | {"note": "同" * 201})
+    assert refused.status_code == 422
+    assert "同" * 201 in refused.text
+    assert client.post(f"/customers/{li.id}/merge", data=form).headers["location"] == f"/customers/{twin.id}#merged"
+    again = client.post(f"/customers/{li.id}/merge", data=form)
+    assert again.status_code == 409
+    assert "merged already" in again.text
+    assert client.get(f"/customers/{li.id}").headers["location"] == f"/customers/{twin.id}"
+    late = client.post(f"/customers/{li.id}", data={"note": "他刚说过的话"})
+    assert late.status_code == 409
+    assert "他刚说过的话" in late.text
+    kept = client.get(f"/customers/{twin.id}").text
+    assert "<h1>李建国</h1>" in kept
+    assert engine.serial in kept
+    part = re.search(rf'action="(/customers/{twin.id}/merges/\d+/part)"', kept)
+    assert part is not None
+    assert client.post(part[1]).headers["location"] == f"/customers/{li.id}"
+    assert engine.serial in client.get(f"/customers/{li.id}").text
+    assert client.post(part[1]).status_code == 409
+    assert desk.client("chenjing").get(f"/customers/{li.id}/merge").status_code == 403
+
+
+def test_a_program_merges_and_parts_and_is_led_to_the_one_kept(desk, li):
+    program, key = desk.client(), desk.token("wangfang")
+    with desk.database.write() as db:
+        twin = customers.create(db, "end_user", "李建囯", now())
+    made = program.post(f"/api/v1/customers/{li.id}/merge", json={"into_id": twin.id, "take": ["name"]}, headers=key)
+    assert (made.status_code, made.json()["changes"]) == (201, {"name": ["李建囯", "李建国"]})
+    led = program.get(f"/api/v1/customers/{li.id}", headers=key)
+    assert (led.status_code, led.headers["location"]) == (308, f"/api/v1/customers/{twin.id}")
+    assert [one["id"] for one in program.get("/api/v1/customers", headers=key).json()["items"]] == [twin.id]
+    [row] = program.get(f"/api/v1/customers/{twin.id}/merges", headers=key).json()
+    parted = program.post(f"/api/v1/customers/{twin.id}/merges/{row['id']}/part", headers=key)
+    assert parted.json()["undone_by"] == "wangfang"
+    assert program.get(f"/api/v1/customers/{li.id}", headers=key).json()["name"] == "李建国"
+    assert program.post(f"/api/v1/customers/{li.id}/merges/99/part", headers=key).status_code == 404
