@@ -79,7 +79,7 @@ class People:
 
     def _heard(self, login: str, said: ConsoleMessage) -> None:
         if said.type == "error":
-            self.complaints.append(f"{login}: {said.text}")
+            self.complaints.append(f"{login}: {said.text} {said.location.get('url', '')}".rstrip())
 
     def _only_home(self, login: str, url: str) -> None:
         if not url.startswith((self._centre.url, self._centre.url.replace("http", "ws"), "data:", "blob:")):

@@ -151,7 +151,12 @@ def switch(_booted: Switch) -> Iterator[Switch]:
     """The switch, with no call on it before and after."""
     assert _booted.channels() == []
     yield _booted
-    wait_until(lambda: not _booted.channels(), 10, "every channel is gone after the test")
+    try:
+        wait_until(lambda: not _booted.channels(), 10, "every channel is gone after the test")
+    except AssertionError:  # is told once, not by every test that follows
+        _booted.process.cli("channel request hangup all")
+        wait_until(lambda: not _booted.channels(), 10, "every channel is gone when it is told to")
+        raise
 
 
 @pytest.fixture

@@ -28,6 +28,14 @@ def agent(switch: Switch, witness: Witness) -> Iterator[None]:
     witness.ask("QueueRemove", Queue="inquiry", Interface="PJSIP/1001")
 
 
+def test_every_application_the_dial_plan_names_is_loaded(switch):
+    plan = switch.process.cli("dialplan show")
+    named = set(re.findall(r" \d+\. (\w+)\(.*\[extensions", plan)) | set(re.findall(r"\?(\w+)\(.*\[extensions", plan))
+    loaded = set(re.findall(r"^ *(\w+):", switch.process.cli("core show applications"), re.MULTILINE))
+    assert {"Queue", "ExecIf", "BridgeWait", "MixMonitor"} <= named
+    assert named <= loaded, f"not loaded: {sorted(named - loaded)}"
+
+
 def test_with_the_ivr_dead_a_caller_reaches_the_default_queue_is_answered_and_recorded(switch, witness, people, agent):
     people.enter_context(switch.desk("1001"))
     caller = people.enter_context(switch.caller(hold_s=4))

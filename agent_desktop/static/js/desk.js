@@ -99,17 +99,17 @@ function follow(before) {
   const { now } = seat;
   kept.look();
   adopt_phone();
-  if (check.running) return; // its call is no call
+  if (check.running && now.state !== "ringing" && !cards.is_open(now.call_id)) return; // its call rings nowhere and is no call
   if (now.call_id && now.state === "ringing") rings(now.call_id);
   else if (phone.call?.stage !== "ringing") stop_ringing();
-  if (now.call_id && now.state !== "ringing" && (!cards.is_open(now.call_id) || before.state === "ringing")) at_hand(now.call_id, before);
+  if (now.call_id && now.state !== "ringing" && (!cards.is_open(now.call_id) || before.state !== now.state)) at_hand(now.call_id, before);
   if (now.state === "idle" && before.state !== "idle") cards.idle();
 }
 
 /** The agent took the call: now its card comes to the front even beside unsaved text, which stays in its own tab. */
 async function at_hand(call_id, before) {
   await cards.pop(call_id);
-  if (seat.now.state !== "talking" || before.state === "talking") return;
+  if (seat.now.state !== "talking" || (before.state === "talking" && before.call_id === call_id)) return;
   cards.show(call_id);
   if (document.activeElement === document.body) $("#f-subject")?.focus();
 }
