@@ -178,9 +178,9 @@ class Hub:
                 self._send_card(wire, event.call_id)
             elif wire.sees_all or self._concerns(wire.user, event):
                 wire.put(type(event).__name__, payload)
-        if isinstance(event, CallChanged):
-            if event.state != "parked":
-                self._parked.discard(event.call_id)
+        if isinstance(event, CallChanged) and event.state != "parked":
+            self._parked.discard(event.call_id)
+        if isinstance(event, CallChanged | AgentChanged):  # who is free counts as well
             self._recount.set()
 
     def _send_card(self, wire: Wire, call_id: str) -> None:

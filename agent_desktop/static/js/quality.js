@@ -2,6 +2,7 @@
 
 const PACKET_MS = 20;
 const BPL = 25.1;
+const LONGEST_MS = 60000; // after a change of bridges a browser may tell of hours
 
 /** Mean opinion score, 1 to 4.4; loss is a share, 0 to 1. */
 export function mos(loss, jitter_ms, rtt_ms) {
@@ -21,5 +22,5 @@ export async function received(connection) {
     if (row.type === "candidate-pair" && row.nominated && row.currentRoundTripTime) rtt_s = row.currentRoundTripTime;
     if (row.type === "remote-inbound-rtp" && row.roundTripTime) rtt_s = row.roundTripTime;
   }
-  return sound && { packets: sound.packetsReceived ?? 0, lost: Math.max(0, sound.packetsLost ?? 0), jitter_ms: (sound.jitter ?? 0) * 1000, rtt_ms: rtt_s * 1000 };
+  return sound && { packets: sound.packetsReceived ?? 0, lost: Math.max(0, sound.packetsLost ?? 0), jitter_ms: Math.min((sound.jitter ?? 0) * 1000, LONGEST_MS), rtt_ms: Math.min(rtt_s * 1000, LONGEST_MS) };
 }

@@ -41,6 +41,7 @@ export class Transfer {
       const ours = call_id === seat.now.call_id && state === "talking";
       if (ours || state === "parked" || seat.now.parked.some((one) => one.call_id === call_id)) seat.read();
     });
+    live.on("Counts", () => { if (this.open) this.#search(SEARCH_AFTER_MS, true); });
     live.on("WishSettled", ({ kind, fault, detail }) => {
       this.#settled(fault, detail);
       if (!fault && OWN.has(kind)) this.#expect();
@@ -76,15 +77,17 @@ export class Transfer {
     if (had_focus) $("#handing").focus();
   }
 
-  #search(after_ms = SEARCH_AFTER_MS) {
+  /** `again`: the same words, since somebody may have become free; who was chosen stays so. */
+  #search(after_ms = SEARCH_AFTER_MS, again = false) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(async () => {
       const nth = ++this.#asked_for;
       const answer = await ask(`/desk/targets?q=${encodeURIComponent($("#transfer-to").value)}`);
       if (nth !== this.#asked_for) return;
       if (!answer.ok) return this.#error(answer.sentence);
+      const meant = again && this.#chosen?.dataset.to;
       $("#transfer-list").replaceChildren(markup(answer.text));
-      this.#select(this.#chosen ?? this.#options[0]);
+      this.#select(this.#options.find((one) => one.dataset.to === meant) ?? this.#chosen ?? this.#options[0]);
       count();
     }, after_ms);
   }
