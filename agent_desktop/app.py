@@ -41,6 +41,7 @@ from agent_desktop import (
     merging,
     metrics,
     outcomes,
+    phone_codes,
     photos,
     queue_pages,
     report,
@@ -113,7 +114,7 @@ def inner() -> APIRouter:
     """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
-    at_the_phone = (control, kept, calling, helping, outcomes)
+    at_the_phone = (control, kept, calling, helping, outcomes, phone_codes)
     records = (customers, merging, engines, warranty_rules, imports)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)
     ticket_pages = (dispatches, diary, photos, catalogue_pages)

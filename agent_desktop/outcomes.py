@@ -19,8 +19,6 @@ from cti.rows import Agent
 
 router = APIRouter()
 
-MORE_S = 60
-
 
 class NoMoreTime(CallCenterError):
     """Wrap-up has been extended as far as it may be, or it is over."""
@@ -34,13 +32,13 @@ def more_wrap_up(page: PageHere) -> JSONResponse:
     extension = page.user.extension or ""
     with page.database.write() as db:
         agent = db.get(Agent, extension)
-        if agent is None or agent.state != "wrap_up" or agents.more_s(agent) + MORE_S > agents.MOST_MORE_S:
+        if agent is None or agent.state != "wrap_up" or agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
             raise NoMoreTime
-        more = WrapUpExtended(at=now(), agent=extension, more_s=MORE_S, by=page.user.login)
+        more = WrapUpExtended(at=now(), agent=extension, more_s=agents.MORE_S, by=page.user.login)
         told = projection.record(db, [more], "desk")
     for event in told:
         page.bus.publish(event)
-    return JSONResponse({"more_s": MORE_S})
+    return JSONResponse({"more_s": agents.MORE_S})
 
 
 @router.post("/desk/calls/{call_id}/outcome", dependencies=[allow("desk")])

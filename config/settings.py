@@ -10,10 +10,10 @@ import os
 import secrets
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from callcenter.errors import BadSettings
 
@@ -34,6 +34,10 @@ _DIAL_OUT = (  # China: mobiles, area codes, 400 and 800, local numbers, short s
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _code(usual: str) -> Any:
+    return Field(usual, pattern=r"^(\*[0-9]{1,4})?$")
 
 
 class Centre(Section):
@@ -100,6 +104,35 @@ class Switch(Section):
     inbox_size: int = 20000  # messages; overflow means resync
 
 
+class Codes(Section):
+    """What is dialled, or pressed in a talk, on a desk phone in place of a button of the page; empty: not offered."""
+
+    ready: str = _code("*70")
+    break_short: str = _code("*71")
+    break_lunch: str = _code("*72")
+    break_training: str = _code("*73")
+    break_meeting: str = _code("*74")
+    log_out: str = _code("*75")
+    wrap_up_over: str = _code("*76")
+    wrap_up_longer: str = _code("*77")
+    park: str = _code("*80")  # a customer may also be transferred to it: the phone's own key, its own way
+    fetch: str = _code("*81")
+    help: str = _code("*82")
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        said = [code for _name, code in self.offered]
+        twice = {code for code in said if said.count(code) > 1}
+        if twice:
+            raise ValueError(f"{', '.join(sorted(twice))} stands for two things")
+        return self
+
+    @property
+    def offered(self) -> list[tuple[str, str]]:
+        """What can be done by a code, and the code."""
+        return [(name, code) for name, code in self if code]
+
+
 class Calling(Section):
     """When customers may be called; local time of the centre."""
 
@@ -107,6 +140,7 @@ class Calling(Section):
     hours_to: str = Field("21:00", pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
     called_us_within_h: int = Field(24, ge=0)  # who called us himself so short ago is called back at any hour
     ring_agent_s: int = Field(20, ge=5, le=120)  # before the customer is called
+    never_asked: tuple[str, ...] = ("110", "112", "119", "120", "122")  # for life and limb: at any hour, by any phone
 
 
 class Ivr(Section):
@@ -155,6 +189,7 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     bus: BusSettings = BusSettings()
     switch: Switch = Switch()
+    codes: Codes = Codes()
     calling: Calling = Calling()
     ivr: Ivr = Ivr()
     desktop: Desktop = Desktop()

@@ -47,7 +47,7 @@ UNNEEDED_EVENTS = (  # three of four events of a call; Asterisk itself keeps the
 _FILTERS_BY_NAME = (20, 11)  # an older Asterisk's filter is a pattern over the whole event
 _FOR_THE_OWNER = {"pjsip.conf", "manager.conf"}
 _EMPTY = (
-    *("acl", "ari", "ccss", "confbridge", "cli", "cli_aliases", "cli_permissions", "dnsmgr", "dsp", "enum", "features"),
+    *("acl", "ari", "ccss", "confbridge", "cli", "cli_aliases", "cli_permissions", "dnsmgr", "dsp", "enum"),
     *("geolocation", "pjproject", "queuerules", "sorcery", "udptl"),
     *("aeap", "hep", "prometheus", "stir_shaken", "websocket_client", "phoneprov", "codecs"),
 )
@@ -243,14 +243,17 @@ def _values(settings: Settings, database: Database, installation: Installation, 
             raise BadSettings(f"{did.number} falls back to the queue {did.default_queue}, which there is not")
     for pattern in settings.switch.dial_out:
         _fits(pattern, _PATTERN, "[switch] dial_out")
+    for number in settings.calling.never_asked:
+        _fits(number, _NUMBER, "[calling] never_asked")
     if any(_covers_loopback(host) for host in settings.switch.trunk_hosts):
         raise BadSettings("[switch] trunk_hosts: 127.0.0.1 would take every browser for the trunk; give it 127.0.0.2")
     present = {path.stem for path in installation.modules.glob("*.so")}
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return {
-        **{name: getattr(settings, name) for name in ("switch", "centre", "ivr", "recording", "ami_secret")},
+        **{name: getattr(settings, name) for name in ("switch", "centre", "ivr", "recording", "calling", "ami_secret")},
         **{"installation": installation, "home": home, "etc": home / "etc", "data": home / "data"},
         **{"queues": queues, "dids": dids, "agents": agents, "present": present},
+        "codes": dict(settings.codes.offered),
         "run": control_folder(settings),
         "max_files": min(20000, hard) if hard != resource.RLIM_INFINITY else 20000,
         "has_opus": bool(present & {"codec_opus_open_source", "codec_opus"}),

@@ -76,8 +76,9 @@ def concerns(fact: Fact, leg: Leg | None) -> str | None:
     return fact.agent if isinstance(fact, StatusChosen | WrapUpFinished | WrapUpExtended | PhoneSeen) else None
 
 
-def hear(agent: Agent, fact: Fact, leg: Leg | None) -> None:
-    """Let the fact change the agent; ``leg`` is the row of the leg it tells of."""
+def hear(agent: Agent, fact: Fact, leg: Leg | None, served: str | None = None) -> None:
+    """Let the fact change the agent; ``leg`` is the row of the leg it tells of, ``served`` the queue its customer came
+    from, if this agent talked with him."""
     match fact:
         case StatusChosen():
             if (agent.status, agent.status_reason) != (fact.status, fact.reason):
@@ -91,10 +92,12 @@ def hear(agent: Agent, fact: Fact, leg: Leg | None) -> None:
         case PhoneSeen():
             agent.reachable = fact.reachable
         case _ if leg is not None:
-            _leg_does(agent, fact, leg)
+            _leg_does(agent, fact, leg, served)
     _look(agent, fact.at)
 
 
+MORE_S = 60
+"""By so much a wrap-up is extended at a time."""
 MOST_MORE_S = 600
 """How much longer a wrap-up may become."""
 
@@ -104,7 +107,9 @@ def more_s(agent: Agent) -> int:
     return int(agent.wrap_up[2]) if agent.wrap_up is not None and len(agent.wrap_up) > 2 else 0
 
 
-def _leg_does(agent: Agent, fact: Fact, leg: Leg) -> None:
+def _leg_does(agent: Agent, fact: Fact, leg: Leg, served: str | None) -> None:
+    if isinstance(fact, LegStarted) and fact.did.startswith("*"):
+        return  # a code in place of a button is no talk
     doing, _call_id, queue = agent.legs.get(leg.leg_id, (None, None, None))
     believed, to = step(State(doing) if doing else None, fact)
     if not believed:
@@ -114,6 +119,7 @@ def _leg_does(agent: Agent, fact: Fact, leg: Leg) -> None:
     legs = {leg_id: does for leg_id, does in agent.legs.items() if leg_id != leg.leg_id}
     queue = getattr(fact, "queue", queue)
     if to is None:
+        queue = queue or served  # whoever took a customer over writes down what was said, too
         if doing == State.TALKING and queue is not None:
             agent.wrap_up = [leg.call_id, queue]
     elif leg.ended_at is None:  # else it was told late

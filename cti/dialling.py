@@ -73,6 +73,8 @@ def stands_against(db: Session, settings: Settings, number: str, at: datetime) -
     if listed is not None:
         return OnDoNotCallList(listed.reason)
     rules = settings.calling
+    if number in rules.never_asked:
+        return None
     local = at.astimezone(settings.centre.zone).time()
     if time.fromisoformat(rules.hours_from) <= local < time.fromisoformat(rules.hours_to):
         return None

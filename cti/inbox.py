@@ -24,7 +24,7 @@ class Inbox:
     def __init__(self, size: int) -> None:
         self.dropped = 0
         self.patience_s = 0.0  # how long an event may lie here
-        self.patience: Mapping[str, float] = {}  # and one of this name
+        self.patience: Mapping[str, float] = {}  # and one of this name; a user event goes by its own
         self._size = size
         self._messages: deque[Message] = deque()
         self._due = math.inf  # monotonic: when the most pressing one must be taken
@@ -44,7 +44,8 @@ class Inbox:
             self.dropped += len(self._messages)
             self._messages.clear()
         self._messages.append(message)
-        due = time.monotonic() + self.patience.get(message.get("Event", ""), self.patience_s)
+        name = message.get("UserEvent") or message.get("Event", "")
+        due = time.monotonic() + self.patience.get(name, self.patience_s)
         if due < self._due or len(self._messages) == MANY:
             self._due = min(due, self._due)
             self._news.set()

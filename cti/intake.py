@@ -21,6 +21,7 @@ from callcenter.events import Event, Fact, SwitchChanged
 from config.settings import Settings
 from cti import invariants, logs, resync, tail
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.codes import PRESSED, Codes
 from cti.control import Control
 from cti.policy import Policy
 from cti.projection import recognise, record
@@ -50,6 +51,7 @@ PATIENCE = {
     "AgentConnect": 0.1,
     **dict.fromkeys(("AgentComplete", "AgentRingNoAnswer", "QueueCallerAbandon"), 0.03),
     "QueueMemberPause": 1.0,
+    PRESSED: 0.0,
     **dict.fromkeys((_LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP), 0.0),
 }
 
@@ -61,6 +63,7 @@ class Intake:
         self.door = Door(settings.switch, settings.ami_secret, WANTED)
         self.policy = Policy(settings, database, bus, self.door)
         self.control = Control(settings, database, self.door, bus)
+        self.codes = Codes(settings, database, bus, self.door)
         self._switch = settings.switch.name
         self._bus = bus
         self._database = database
@@ -89,6 +92,7 @@ class Intake:
             self._mark(_LINK_DOWN, why=str(self.door.fault))
         await self.policy.start()
         await self.control.start()
+        await self.codes.start()
         self._watching = asyncio.create_task(self._look_at_rows(), name="invariants")
 
     async def stop(self) -> None:
@@ -98,6 +102,7 @@ class Intake:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        await self.codes.stop()
         await self.control.stop()
         await self.policy.stop()
         await self.door.close()
@@ -174,6 +179,8 @@ class Intake:
                     fact = self._fact(message)
                     if fact is not None:
                         heard.append(fact)
+                    elif message.get("UserEvent") == PRESSED:
+                        self.codes.press(message)
                 case name:
                     await self._keep(heard)
                     heard = []

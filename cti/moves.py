@@ -77,7 +77,7 @@ async def send_on(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None
     """The customer goes on alone; whoever talks to him is free."""
     seats = Seats.of(legs, wish.get("agent", ""))
     customer = _there(seats.customer)
-    await _mark(door, customer, PUT_BY=wish.get("agent", ""))
+    await _mark(door, customer, PUT_BY=wish.get("agent", ""), PERMITTED=wish["to"])
     partner = _partner(customer, seats.mine, legs)
     if partner is not None:
         with contextlib.suppress(SwitchRefused):  # three in a bridge, or it has just ended: he is sent all the same
@@ -99,7 +99,7 @@ async def ask(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     if seats.asked is not None:
         raise CallMoved
     await _mark(door, mine, __CUSTOMER=customer.channel, __TARGET=wish["to"], __PUT_BY=wish["agent"])
-    await _mark(door, customer, PUT_BY=wish["agent"])
+    await _mark(door, customer, PUT_BY=wish["agent"], PERMITTED=wish["to"])
     await _redirect(door, (customer, "aside", "consult"), (mine, "consult", wish["to"]))
 
 

@@ -26,6 +26,7 @@ from callcenter.events import (
     Dialled,
     Event,
     Fact,
+    LegEnded,
     LegStarted,
     MemberChanged,
     PhoneSeen,
@@ -258,7 +259,7 @@ class _Rows:
         if agent is None:
             agent = self.agents[extension] = self._newcomer(extension, fact.at)
         was = _shown(agent)
-        agents.hear(agent, fact, leg)
+        agents.hear(agent, fact, leg, self._served(extension, leg) if isinstance(fact, LegEnded) else None)
         if _shown(agent) == was and extension in self.spells:
             return  # most of what his legs do leaves him as he was
         begun = agents.spell(agent, self.spells.get(extension), fact.at)
@@ -266,6 +267,14 @@ class _Rows:
             self.spells[extension] = begun
             self.db.add(begun)
         self.seen[extension] = min(self.seen.get(extension, fact.at), fact.at)
+
+    def _served(self, extension: str, leg: Leg | None) -> str | None:
+        """The queue of the call the leg is in, if the agent talked with its caller."""
+        story = self.stories.get(leg.call_id) if leg is not None else None
+        if story is None or story.call.direction != "in":
+            return None
+        talked = any(part.kind == "talk" and part.agent == extension for part in story.segments)
+        return story.call.queue if talked else None
 
     def _newcomer(self, extension: str, at: datetime) -> Agent:
         """The agent's first row; a colleague's process may be making it at this very moment."""

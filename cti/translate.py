@@ -151,8 +151,8 @@ def _unhold(m: Message, base: _Base, _: Normalise) -> Fact:
 
 
 def _blind_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
-    if m["Result"] != "Success":
-        return None
+    if m["Result"] != "Success" or m["Extension"].startswith("*"):
+        return None  # by a code he is parked, which is no transfer
     base["call_id"] = m["TransfererLinkedid"]
     return Transferred(**base, leg_id=m["TransfererUniqueid"], kind="blind", to=words(m["Extension"], 40))
 

@@ -177,7 +177,7 @@ class FarEnd(Sipp):
     """A telephone at a fixed place: answers after ``answer_ms`` and speaks, or refuses, or (None) only rings.
 
     It hangs up after ``talk_ms``, if that is not 0 and the other end did not. In between it keeps the other end on hold
-    for ``hold_ms``, and sends it on to ``refer_to``.
+    for ``hold_ms``, presses keys (seconds on, and a key), and sends it on to ``refer_to``.
     """
 
     def __init__(
@@ -191,6 +191,7 @@ class FarEnd(Sipp):
         hold_ms: int = 0,
         hold_after_ms: int = 300,
         refer_to: str = "",
+        presses: tuple[tuple[float, str], ...] = (),
         calls: int = 1000,
         seconds: int = 300,
         hz: float = FAR_END_HZ,
@@ -208,6 +209,7 @@ class FarEnd(Sipp):
             hold_ms=hold_ms,
             hold_after_ms=hold_after_ms,
             refer_to=refer_to,
+            presses=[(int(after_s * 1000), key) for after_s, key in presses],
             hz=hz,
         )
 

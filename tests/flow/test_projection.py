@@ -148,7 +148,7 @@ def test_an_attended_transfer_moves_the_colleagues_leg_to_the_callers_call(datab
         assert [segment.agent for segment in talks] == ["1001", "1002"]
         first, second = (db.get_one(Agent, extension) for extension in ("1001", "1002"))
         assert (first.state, first.call_id) == ("wrap_up", CALL)
-        assert (second.state, second.legs) == ("idle", {})
+        assert (second.state, second.legs) == ("wrap_up", {})
     rows = dump(database)
     rebuild(database)
     assert dump(database) == rows

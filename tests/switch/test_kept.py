@@ -52,7 +52,7 @@ def test_a_customer_is_kept_and_given_back_as_often_as_the_phone_goes_away_and_l
 def test_a_customer_who_was_called_is_kept_as_well(switch, witness, people):
     people.enter_context(switch.desk("1001"))
     people.enter_context(switch.far_end())
-    call = {"Channel": "PJSIP/1001", "Context": "tel", "Exten": "13900139000", "Priority": "1", "Async": "true"}
+    call = {"Channel": "PJSIP/1001", "Context": "dialling", "Exten": "13900139000", "Priority": "1", "Async": "true"}
     witness.ask("Originate", **call)
     customer = witness.wait_for("BridgeEnter", where=lambda m: "trunk" in m["Channel"])["Channel"]
     phone = witness.wait_for("BridgeEnter", where=lambda m: "1001" in m["Channel"])["Channel"]

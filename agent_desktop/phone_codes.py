@@ -1,0 +1,35 @@
+"""What stands for the page's buttons on a desk phone, to be read, printed and hung up beside it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from agent_desktop.i18n import marked as _
+from agent_desktop.page import PageHere
+from agent_desktop.session import allow
+
+DOES: dict[str, str] = {
+    "ready": _("Ready for calls; logs in and ends the wrap-up"),
+    "break_short": _("Break: short"),
+    "break_lunch": _("Break: lunch"),
+    "break_training": _("Break: training"),
+    "break_meeting": _("Break: meeting"),
+    "log_out": _("Log out; no more calls"),
+    "wrap_up_over": _("Wrap-up is over"),
+    "wrap_up_longer": _("One more minute of wrap-up"),
+    "park": _("Park the customer, who hears music"),
+    "fetch": _("Fetch the customer who has been parked longest; the phone rings"),
+    "help": _("Ask the supervisor for help"),
+}
+IN_A_TALK: dict[str, str] = {
+    "park": _("press it, or transfer the customer to it"),
+    "help": _("press it; the customer does not hear it"),
+}
+router = APIRouter(dependencies=[allow("desk")])
+
+
+@router.get("/desk/codes")
+def phone_codes(page: PageHere) -> HTMLResponse:
+    codes = [(code, DOES[name], IN_A_TALK.get(name, "")) for name, code in page.settings.codes.offered]
+    return page.render("desk/codes.html", codes=codes)

@@ -1,0 +1,206 @@
+"""What agents dial or press on desk phones in place of the page's buttons: done as the page does it, and answered.
+
+The dial plan tells of it, waits for a moment, and says what it is answered: the name of a prompt, or ``go``. So a
+phone is refused with the reason, and with nobody here it says so itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callcenter.bus import Bus
+from callcenter.database import Database, now
+from callcenter.errors import CallCenterError
+from callcenter.events import Event, Fact, HelpChanged, StatusChosen, Wished, WrapUpExtended, WrapUpFinished
+from callcenter.jobs import Job
+from config import people
+from config.people import User
+from config.settings import Settings
+from cti import agents, dialling, helping, wishes
+from cti.ami import Door, SwitchRefused
+from cti.moves import HUNG_UP
+from cti.projection import record
+from cti.rows import Agent, Call, Segment
+from cti.translate import agent_of, words
+from cti.wire import Message
+
+log = logging.getLogger(__name__)
+
+PRESSED = "Pressed"  # the user event
+VALID_S = 2.5  # the dial plan waits for 3 s
+GO = "go"  # the call may be placed
+BACK_TO_HOOK = ""  # nothing is said: the phone is hung up, for it is rung next
+_BREAK = "break_"
+
+
+class Unavailable(Exception):
+    """This cannot be done now; the phone says why."""
+
+    def __init__(self, prompt: str) -> None:
+        super().__init__(prompt)
+        self.prompt = prompt
+
+
+@dataclass(frozen=True)
+class Press:
+    """Who pressed what; ``to`` is the number he wants called."""
+
+    what: str
+    to: str
+    agent: str
+    channel: str
+    call_id: str
+
+
+def read(message: Message) -> Press:
+    """The press an event tells of; KeyError where it is not as the dial plan writes it."""
+    by = agent_of(message["Channel"]) or words(message.get("By", ""), 10)
+    return Press(
+        words(message["What"], 20), words(message.get("To", ""), 40), by, message["Channel"], message["Linkedid"]
+    )
+
+
+def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str, Sequence[Event]]:
+    """Do it; the answer, and what to publish once the caller has committed."""
+    user = db.scalar(select(User).where(User.extension == press.agent, User.active))
+    if user is None or not people.may(user.role, "desk"):
+        return "code-refused", []
+    try:
+        match press.what:
+            case "dial":
+                return GO, _dial(db, settings, press, user, at)
+            case "park" | "fetch" as what:
+                job = wishes.park(db, _talk(db, user), user, at) if what == "park" else _fetch(db, user, at)
+                return _said(what) if what == "park" else BACK_TO_HOOK, [Wished(job_id=job.id)]
+            case "help":
+                row = helping.ask(db, _talk(db, user), user, at)
+                return _said("help"), [HelpChanged(agent=row.extension, call_id=row.call_id, open=True)]
+            case what:
+                return _said(what), record(db, _facts(db, what, user, at), "phone")
+    except Unavailable as refused:
+        return refused.prompt, []
+    except CallCenterError as refused:
+        log.info("codes: %s for %s: %s", press.what, user.login, refused)
+        return "code-no-call", []
+
+
+def _said(what: str) -> str:
+    return f"code-{what.replace('_', '-')}"
+
+
+def _facts(db: Session, what: str, user: User, at: datetime) -> list[Fact]:
+    """What a press tells of the agent himself."""
+    extension = user.extension or ""
+    agent = db.get(Agent, extension)
+    wraps_up = agent is not None and agent.state == "wrap_up"
+    finished = WrapUpFinished(agent=extension, by=user.login, at=at)
+    match what:
+        case "ready":
+            chosen = StatusChosen(agent=extension, status="available", by=user.login, at=at)
+            return [chosen, finished] if wraps_up else [chosen]
+        case "log_out":
+            return [StatusChosen(agent=extension, status="offline", by=user.login, at=at)]
+        case "wrap_up_over" | "wrap_up_longer" if not wraps_up:
+            raise Unavailable("code-no-wrap-up")
+        case "wrap_up_over":
+            return [finished]
+        case "wrap_up_longer":
+            if agent is not None and agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
+                raise Unavailable("code-no-more-time")
+            return [WrapUpExtended(agent=extension, more_s=agents.MORE_S, by=user.login, at=at)]
+        case _ if what.startswith(_BREAK):
+            reason = what.removeprefix(_BREAK)
+            return [StatusChosen(agent=extension, status="on_break", reason=reason, by=user.login, at=at)]
+    raise Unavailable("code-refused")
+
+
+def _talk(db: Session, user: User) -> str:
+    """The call the agent has."""
+    agent = db.get(Agent, user.extension)
+    if agent is None or agent.state != "talking" or agent.call_id is None:
+        raise Unavailable("code-no-call")
+    return agent.call_id
+
+
+def _fetch(db: Session, user: User, at: datetime) -> Job:
+    """Of the parked customers the one who waits longest."""
+    rows = select(Call.call_id).where(Call.ended_at.is_(None), Call.state == "parked")
+    rows = rows.join(Segment, (Segment.call_id == Call.call_id) & Segment.ended_at.is_(None))
+    call_id = db.scalar(rows.order_by(Segment.started_at).limit(1))
+    if call_id is None:
+        raise Unavailable("code-none-parked")
+    return wishes.fetch(db, call_id, user, at)
+
+
+def _dial(db: Session, settings: Settings, press: Press, user: User, at: datetime) -> list[Event]:
+    try:
+        dialling.permit(db, settings, press.to, user, at).call_id = press.call_id
+    except dialling.OnDoNotCallList as listed:
+        raise Unavailable("code-do-not-call") from listed
+    except dialling.OutsideHours as early:
+        raise Unavailable("code-hours") from early
+    return []
+
+
+class Codes:
+    """Answers the phones of one switch, one after the other."""
+
+    def __init__(self, settings: Settings, database: Database, bus: Bus, door: Door) -> None:
+        self._settings = settings
+        self._database = database
+        self._bus = bus
+        self._door = door
+        self._pressed: asyncio.Queue[Message] = asyncio.Queue(maxsize=1000)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="codes")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def press(self, message: Message) -> None:
+        """A code was pressed. Of more than anybody can answer in time the phones say themselves that nobody does."""
+        if not self._pressed.full():
+            self._pressed.put_nowait(message)
+
+    async def _run(self) -> None:
+        while True:
+            message = await self._pressed.get()
+            if time.time() - message.received_at > VALID_S:
+                continue
+            try:
+                await self._answer(read(message))
+            except CallCenterError as fault:  # he hung up, or the link broke
+                log.info("codes: not answered: %s", fault)
+            except Exception:
+                log.exception("codes: a press failed")
+
+    async def _answer(self, press: Press) -> None:
+        said, told = await asyncio.to_thread(self._do, press)
+        log.info("codes: %s presses %s: %s", press.agent, press.what, said or "hung up, to be rung")
+        try:
+            if said == BACK_TO_HOOK:
+                await self._door.ask("Hangup", Channel=press.channel, Cause=HUNG_UP)
+            else:
+                await self._door.ask("Setvar", Channel=press.channel, Variable="SAID", Value=said)
+        except SwitchRefused as gone:
+            log.info("codes: %s is gone: %s", press.channel, gone)
+        finally:
+            for event in told:
+                self._bus.publish(event)
+
+    def _do(self, press: Press) -> tuple[str, Sequence[Event]]:
+        with self._database.write() as db:
+            return do(db, self._settings, press, now())
