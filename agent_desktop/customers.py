@@ -18,7 +18,7 @@ from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
 from callcenter.errors import BadInput
-from ticketing import customers, entries, merges, owners, relations, search
+from ticketing import customers, duplicates, entries, merges, owners, relations, search
 from ticketing import warranty as warranties
 from ticketing.customers import CustomerMerged
 from ticketing.entries import StaleRecord
@@ -153,7 +153,7 @@ def _show(
     why: str = "",
 ) -> HTMLResponse:
     """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
-    today = now().astimezone(page.settings.centre.zone).date()
+    today, ids = now().astimezone(page.settings.centre.zone).date(), customers.ids_of(db, customer)
     rules = warranties.rules(db)
     own = select(Engine).where(Engine.customer_id == customer.id).order_by(Engine.id).limit(ENGINES)
     return page.render(
@@ -166,9 +166,8 @@ def _show(
         sides=relations.of(db, customer.id),
         relation_kinds=RelationKind,
         merged=merges.of(db, customer),
-        line=timeline.of_customer(
-            db, page.user, customers.ids_of(db, customer), language=page.language, show=show, before=before
-        ),
+        alike=duplicates.of(db, customer, ids) if page.may("customers.merge") else [],
+        line=timeline.of_customer(db, page.user, ids, language=page.language, show=show, before=before),
         shows=timeline.SHOWN,
         asked={"show": show},
         kinds=CustomerKind,

@@ -18,14 +18,31 @@ from agent_desktop.typed import Typed
 from callcenter.database import now
 from callcenter.errors import CallCenterError
 from cti.rows import Call
-from ticketing import customers, merges
+from ticketing import customers, duplicates, merges
 from ticketing.kinds import Fault
 from ticketing.rows import Customer
 from ticketing.unfit import RecordUnfit
 
 router = APIRouter()
+LISTED = 200
 
 Picked = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/customers/duplicates", dependencies=[allow("customers.merge")])
+def list_duplicates(page: PageHere, db: Reading) -> HTMLResponse:
+    return page.render("duplicates.html", rows=duplicates.listed(db, LISTED))
+
+
+@router.post("/customers/{customer_id}/not-same", dependencies=[allow("customers.merge")])
+def tell_apart(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
+    """Remembered, so that nobody is asked again; back to where it was said."""
+    form = Typed(sent)
+    other_id = form.number("other", required=True)
+    form.done()
+    with page.database.write() as db:
+        duplicates.not_same(db, customer_id, other_id or 0, by=page.user.login, now=now())
+    return RedirectResponse(f"/customers/{customer_id}", status_code=303)
 
 
 @router.get("/customers/{customer_id}/merge", dependencies=[allow("customers.merge")])

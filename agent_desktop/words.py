@@ -231,6 +231,15 @@ WORDS: dict[str, dict[str, str]] = {
         "merged": _("Merged"),
         "unmerged": _("Merge undone"),
     },
+    "alike": {
+        "number": _("one number"),
+        "code": _("one customer number"),
+        "name": _("same name"),
+        "sound": _("sounds the same"),
+        "core": _("same company name but for Co., Ltd."),
+        "town": _("same town"),
+        "company": _("both belong to the same"),
+    },
     "moved": {
         "engines.customer_id": _("engines he owns"),
         "engines.dealer_id": _("engines he sold as dealer"),

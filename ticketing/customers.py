@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 from callcenter import phone
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from config.people import User, may
-from ticketing import entries, findable, pinyin
+from ticketing import duplicates, entries, findable, pinyin
 from ticketing.kinds import MISSING, Fault
 from ticketing.rows import IDS, Customer, CustomerKind, Phone
 from ticketing.text import clean, line
@@ -72,6 +72,7 @@ def create(
         number, label = (given, "") if isinstance(given, str) else given
         add_phone(db, customer, number, now, label=label, country=country, area_code=area_code)
     findable.keep_customer(db, customer)
+    duplicates.refresh(db, customer, now)
     return customer
 
 
@@ -94,6 +95,7 @@ def change(
         _sound(customer)
     db.flush()
     findable.keep_customer(db, customer)
+    duplicates.refresh(db, customer, now)
     return customer
 
 
@@ -237,6 +239,8 @@ def add_phone(
     db.flush()
     db.expire(customer, ["phones"])
     findable.keep_customer(db, customer)
+    if was is None:
+        duplicates.refresh(db, customer, now)
     if by is not None and was != own.level:
         told = {"number": (None, spelt), "level": (was, own.level)}
         entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
@@ -256,6 +260,7 @@ def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime, 
         entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
     db.expire(customer, ["phones"])
     findable.keep_customer(db, customer)
+    duplicates.refresh(db, customer, now)
 
 
 def numbers_in(db: Session, customer: Customer, text: str, now: datetime, country: str = "CN") -> Sequence[Phone]:

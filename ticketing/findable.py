@@ -75,6 +75,21 @@ def grams(words: str) -> Iterator[str]:
                 yield from (piece[at : at + size] for at in range(len(piece) - size + 1))
 
 
+def signs(words: str) -> Iterator[str]:
+    """Each sign that is neither letter nor space, alone and with what stands before or behind it, as words of its own.
+
+    The index drops signs; so that 100% is found by %, it is kept by its number, longer than any piece.
+    """
+    bare = plain(words)
+    for at, char in enumerate(bare):
+        if not char.isalnum() and not char.isspace() and char.isprintable():
+            spelt = f"sign{ord(char):x}"
+            yield spelt
+            for near in (bare[at - 1 : at] + "b" if at else "", bare[at + 1 : at + 2] + "f"):
+                if near[:1].isalnum() and len(near) == 2:
+                    yield f"{spelt}{near[1]}{near[0]}"
+
+
 def _kind_of(char: str) -> str:
     if "\u3400" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\u3040" <= char <= "\u30ff":
         return "han"
@@ -85,6 +100,14 @@ def askable(words: str) -> bool:
     """Whether every word of it is long enough to be looked for inside others."""
     runs = [(kind, len(list(run))) for kind, run in groupby(plain(words), _kind_of) if kind]
     return bool(runs) and all(length >= (2 if kind == "han" else 3) for kind, length in runs)
+
+
+def _askable_grams(words: str) -> Iterator[str]:
+    """Of words with signs between them: the pieces that are long enough, whatever stands beside them."""
+    for kind, run in groupby(plain(words), _kind_of):
+        piece = "".join(run)
+        if kind and len(piece) >= (2 if kind == "han" else 3):
+            yield from grams(piece)
 
 
 # --- keeping -----------------------------------------------------------------------------------------------------
@@ -129,11 +152,13 @@ def forget(db: Session, kind: Kind, record_id: int) -> None:
 def _of_customer(customer: Customer, noted: Iterable[str] = ()) -> set[str]:
     joined = customer.pinyin.replace(" ", "")
     words = [customer.name, customer.code, customer.region, customer.address, customer.note, joined, customer.initials]
-    return _pieces([*words, *(phone.number for phone in customer.phones), *noted])
+    found = _pieces([*words, *(phone.number for phone in customer.phones), *noted])
+    return found.union(*map(signs, (customer.name, customer.code, customer.address)))
 
 
 def _of_engine(engine: Engine, noted: Iterable[str] = ()) -> set[str]:
-    return _pieces([engine.serial, engine.vin, engine.model, engine.vehicle, engine.plant, *noted])
+    words = [engine.serial, engine.vin, engine.model, engine.vehicle, engine.plant, *noted]
+    return _pieces(words).union(signs(engine.vehicle))
 
 
 def _of_ticket(ticket: Ticket) -> set[str]:
@@ -173,12 +198,12 @@ def complete(db: Session) -> int:
 
 def fill(db: Session, kind: Kind) -> int:
     """Index every record of a kind anew."""
-    ways: dict[Kind, tuple[Any, Callable[[Any], set[str]], Any]] = {
-        "customer": (Customer, _of_customer, Customer.phones),
-        "engine": (Engine, _of_engine, None),
-        "ticket": (Ticket, _of_ticket, Ticket.entries),
+    ways: dict[Kind, tuple[Any, Callable[[Any], set[str]], Any, Any]] = {
+        "customer": (Customer, _of_customer, Customer.phones, Entry.customer_id),
+        "engine": (Engine, _of_engine, None, Entry.engine_id),
+        "ticket": (Ticket, _of_ticket, Ticket.entries, None),
     }
-    row, pieces, loaded = ways[kind]
+    row, pieces, loaded, whose = ways[kind]
     last, count = 0, 0
     while True:
         rows = select(row).where(row.id > last).order_by(row.id).limit(_BATCH)
@@ -187,7 +212,17 @@ def fill(db: Session, kind: Kind) -> int:
         found = db.scalars(rows).all()
         if not found:
             return count
-        _put(db, kind, [(one.id, pieces(one)) for one in found])
+        said = {one.id: pieces(one) for one in found}
+        if whose is not None:
+            noted = select(whose, Entry.text).where(whose.in_(said), Entry.what == "noted")
+            for record_id, words in db.execute(noted):
+                said[record_id] |= _pieces([words])
+        merged = [one for one in found if getattr(one, "merged_into_id", None) is not None]
+        for one in merged:
+            del said[one.id]
+        _put(db, kind, list(said.items()))
+        for one in merged:
+            keep_customer(db, one)
         last, count = found[-1].id, count + len(found)
         db.expunge_all()
 
@@ -205,9 +240,13 @@ def _indexed(db: Session, kind: Kind) -> bool:
 
 
 def having(db: Session, kind: Kind, words: str, limit: int, *, only: TicketKind | None = None) -> list[int]:
-    """The newest records that have every piece of these words; the words themselves are for the asker to see."""
-    asked = list(dict.fromkeys(grams(words)))
-    if not asked or not askable(words):
+    """The newest records that have every piece of these words; the words themselves are for the asker to see.
+
+    Signs are asked for, too, where names are: of tickets they are not kept.
+    """
+    asked = list(dict.fromkeys(signs(words))) if kind != "ticket" else []
+    asked += dict.fromkeys(_askable_grams(words) if asked else grams(words))
+    if not asked or not ((kind != "ticket" and any(signs(words))) or askable(words)):
         return []
     if only is not None:
         asked.append(kind_token(only))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from callcenter.database import Database
 from callcenter.errors import BadInput, NotFound
-from ticketing import customers, engines, findable, imports, pointing, readings
+from ticketing import customers, duplicates, engines, findable, imports, pointing, readings
 from ticketing.kinds import Fault
 from ticketing.record_rows import Entry, Import, ImportStep, Ownership, Reading
 from ticketing.rows import Customer, Engine, Phone
@@ -57,9 +57,10 @@ def _made_customer(db: Session, step: ImportStep, by: str, now: datetime) -> Fau
     if customer is None:
         return None
     worked_on = _worked_on(db, Entry.customer_id == customer.id, step, now)
-    if worked_on or _used(db, "customers", customer.id, {"phones", "record_entries"}):
+    if worked_on or _used(db, "customers", customer.id, {"phones", "record_entries", "likenesses"}):
         return Fault("之后已有人使用此客户，予以保留", "The customer was worked with since; he stays")
     findable.forget(db, "customer", customer.id)
+    duplicates.forget(db, customer.id)
     db.execute(delete(Entry).where(Entry.customer_id == customer.id))
     db.delete(customer)
     db.flush()

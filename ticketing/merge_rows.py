@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callcenter.database import Base
@@ -36,3 +36,24 @@ class Merge(Base):
     def count(self) -> int:
         """Rows that were moved."""
         return sum(len(ids) for ids in self.moved.values())
+
+
+class Likeness(Base):
+    """Two records that may be one customer's, why, and what a person said to it."""
+
+    __tablename__ = "likenesses"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    one_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))  # the smaller id of the two
+    other_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
+    reasons: Mapped[list[str]] = mapped_column(JSON, default=list)  # number:+86138…, code, name, sound, town, company
+    weight: Mapped[int]
+    found_at: Mapped[datetime]
+    answer: Mapped[str] = mapped_column(String(8), default="")  # not_same: never suggested again
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[str] = mapped_column(String(40), default="")
+
+    one: Mapped[Customer] = relationship(foreign_keys=[one_id])
+    other: Mapped[Customer] = relationship(foreign_keys=[other_id])
+
+    __table_args__ = (UniqueConstraint("one_id", "other_id"), Index("ix_likenesses_answer_weight", "answer", "weight"))

@@ -16,7 +16,7 @@ from sqlalchemy import TableClause, and_, column, exists, func, select, table, u
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter.errors import BadInput, CallCenterError, NotFound
-from ticketing import customers, entries, findable, pointing
+from ticketing import customers, duplicates, entries, findable, pointing
 from ticketing.kinds import Fault
 from ticketing.merge_rows import Merge
 from ticketing.record_rows import Relation
@@ -173,6 +173,7 @@ def part(db: Session, merge_id: int, *, by: str, now: datetime) -> Merge:
     row.undone_at, row.undone_by = now, by
     db.flush()
     back = {name: value for name, value in values.items() if value != held[name]}
+    duplicates.not_same(db, merged.id, into.id, by=by, now=now)
     customers.change(db, into, now, by=by, **back)
     for one, far in ((merged, into), (into, merged)):
         told = {"customer": (_title(far), None)}

@@ -145,7 +145,8 @@ class _Box:
         if any(word not in findable.plain(customer.name + customer.region + customer.address) for word in said.split()):
             if said in findable.plain(customer.note):
                 return "note", 7, _around(customer.note, said)
-            return None if number or _LATIN.fullmatch(self.joined) else ("note", 8, customer.region)  # a dated one
+            by_chance = number or _LATIN.fullmatch(self.joined) or any(findable.signs(self.said))
+            return None if by_chance else ("note", 8, customer.region)  # a dated one
         return "name", 4, customer.region  # every word of it, in another order: 郑州 诚信
 
     def engines(self) -> Iterator[Hit]:
@@ -163,7 +164,7 @@ class _Box:
                 matched, rank = "model", 4
             elif all(word in findable.plain(engine.vehicle) for word in findable.plain(self.said).split()):
                 matched, rank = "vehicle", 5
-            elif _NUMBER.fullmatch(self.said):
+            elif any(findable.signs(self.said)) or _NUMBER.fullmatch(self.said):
                 continue
             else:
                 matched, rank = "note", 7

@@ -104,7 +104,7 @@ def worker(
     from recordings import catalogue
     from reports import nightly
     from reports.keep import keep_always
-    from ticketing import duties, escalation
+    from ticketing import duplicates, duties, escalation
 
     settings = start()
     database = database_of(settings)
@@ -123,10 +123,12 @@ def worker(
         with database.write() as db:
             nightly.plan(db, settings.centre.zone, now())
             escalation.plan(db, now())
+            duplicates.plan(db, now())
         works = {
             catalogue.JOB: catalogue.work(settings),
             nightly.JOB: nightly.work(settings),
             duties.JOB: duties.work(),
+            duplicates.JOB: duplicates.work(),
             escalation.JOB: escalation.work(settings),
         }
         working.run(database, bus, works, stop, leases={catalogue.JOB: catalogue.LEASE})

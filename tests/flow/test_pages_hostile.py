@@ -5,6 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 
 from callcenter.database import now
 from callcenter.events import CustomerBound
@@ -114,13 +115,19 @@ def test_what_is_searched_for_is_only_ever_text(desk, name):
         assert not page.code, (path, page.code)
 
 
-def test_a_percent_sign_in_a_search_is_a_percent_sign(desk):
+@pytest.mark.parametrize("sign", ["%", "_", "\\", "·"])
+def test_a_sign_is_found_where_it_stands_and_nowhere_else(desk, sign):
     with desk.database.write() as db:
-        customers.create(db, "dealer", "百分之百% 机械", now())
+        name = f"百分之百{sign} 机械"
+        customers.create(db, "dealer", name, now())
         customers.create(db, "dealer", "郑州龙工", now())
+        customers.create(db, "dealer", "郑州工厂", now(), region="河南_郑%工")  # there it is said, not here
     client = desk.client("zhaomin")
-    assert "百分之百% 机械" in client.get("/customers", params={"q": "百分之百%"}).text
-    for wild in ("%", "郑%工", "_州"):
+    for typed in (sign, f"百{sign}", f"百分之百{sign}", f"{sign} 机械", f"之百{sign} 机"):
+        found = client.get("/customers", params={"q": typed}).text
+        assert str(escape(name)) in found, typed
+        assert "郑州" not in found, typed
+    for wild in (f"郑{sign}工", f"{sign}州", f"郑{sign}", f"{sign}{sign}"):
         assert "郑州龙工" not in client.get("/customers", params={"q": wild}).text, wild
 
 
