@@ -140,7 +140,7 @@ def undo_import(page: PageHere, import_id: Id) -> Response:
 @router.get("/exports/{kind}.{ending}", dependencies=[allow("imports")])
 def export(
     page: PageHere,
-    kind: Annotated[str, Path(pattern="^(customers|engines)$")],
+    kind: Annotated[str, Path(pattern="^(customers|engines|relations)$")],
     ending: Annotated[str, Path(pattern="^(csv|xlsx)$")],
 ) -> Response:
     headings = exports.headings(kind, page.language)

@@ -198,7 +198,7 @@ WORDS: dict[str, dict[str, str]] = {
         "warranty_until": _("Warranty agreed until"),
         "warranty_hours": _("Warranty agreed, hours"),
     },
-    "sheet": {"customers": _("Customers"), "engines": _("Engines")},
+    "sheet": {"customers": _("Customers"), "engines": _("Engines"), "relations": _("Relations")},
     "import_state": {
         "looked_at": _("Being looked at"),
         "running": _("Under way"),
@@ -228,6 +228,7 @@ WORDS: dict[str, dict[str, str]] = {
         "owner": _("Change of owner"),
         "related": _("Relation"),
         "relation_ended": _("Relation ended"),
+        "unrelated": _("Relation taken back"),
         "merged": _("Merged"),
         "unmerged": _("Merge undone"),
     },

@@ -48,7 +48,19 @@ ENGINES = (
     Column("run_in_on", "走保日期", "Run-in service on", ("首保日期",)),
     Column("run_in_hours", "走保小时数", "Run-in hours"),
 )
-OF: dict[str, tuple[Column, ...]] = {"customers": CUSTOMERS, "engines": ENGINES}
+RELATIONS = (
+    Column("one", "甲方", "One", ("客户", "客户名称", "供方", "姓名", "from"), needed=True),
+    Column("one_code", "甲方编号", "One's number", ("客户编号",), exact=True),
+    Column("one_phone", "甲方电话", "One's phone", ("电话",), exact=True),
+    Column("kind", "关系", "Relation", ("关系类型", "kind"), needed=True),
+    Column("other", "乙方", "The other", ("对方", "对方客户", "需方", "单位", "to"), needed=True),
+    Column("other_code", "乙方编号", "The other's number", ("对方编号",), exact=True),
+    Column("other_phone", "乙方电话", "The other's phone", ("对方电话",), exact=True),
+    Column("from_on", "开始日期", "From", ("起始日期", "自")),
+    Column("until_on", "结束日期", "Until", ("截止日期", "至")),
+    Column("note", "备注", "Note", ("说明", "remarks")),
+)
+OF: dict[str, tuple[Column, ...]] = {"customers": CUSTOMERS, "engines": ENGINES, "relations": RELATIONS}
 
 
 def guessed(kind: str, headings: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Customers and engines as sheets, in the columns in which they come in."""
+"""Customers, engines and relations as sheets, in the columns in which they come in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from callcenter.errors import BadInput
 from ticketing import columns
-from ticketing.rows import Customer, Engine
+from ticketing.import_relations import WORDS
+from ticketing.record_rows import Relation
+from ticketing.rows import Customer, Engine, Phone
 
 _BATCH = 1000
 
@@ -22,7 +24,7 @@ def headings(kind: str, language: str) -> list[str]:
 
 def rows(db: Session, kind: str) -> Iterator[list[str]]:
     """Every record, in the order of their ids, some read at a time."""
-    yield from _customers(db) if kind == "customers" else _engines(db)
+    yield from {"customers": _customers, "engines": _engines, "relations": _relations}[kind](db)
 
 
 def _customers(db: Session) -> Iterator[list[str]]:
@@ -59,6 +61,27 @@ def _engine(one: Engine) -> Iterator[object]:
     yield from (one.serial, one.model, one.plant, one.vehicle, one.vin, one.built_on, one.sold_on)
     yield from (owner.name if owner else None, known[0] if known else None, owner.code if owner else None, None)
     yield from (one.hours, one.km, one.hours_on or one.km_on, one.run_in_on, one.run_in_hours)
+
+
+def _relations(db: Session) -> Iterator[list[str]]:
+    last = 0
+    while True:
+        some = select(Relation).where(Relation.id > last).order_by(Relation.id).limit(_BATCH)
+        found = db.scalars(some.options(*(selectinload(side) for side in (Relation.one, Relation.other)))).all()
+        for one in found:
+            if one.one.merged_into_id is None and one.other.merged_into_id is None:
+                sides = [(side.name, side.code, _first(db, side)) for side in (one.one, one.other)]
+                yield [*sides[0], WORDS[one.kind][0], *sides[1], _said(one.from_on), _said(one.until_on), one.note]
+        if len(found) < _BATCH:
+            return
+        last = found[-1].id
+        db.expunge_all()
+
+
+def _first(db: Session, customer: Customer) -> str:
+    """The first number that is known: what tells one 李建国 from another."""
+    known = select(Phone.number).where(Phone.customer_id == customer.id, Phone.level == "known")
+    return _number(db.scalar(known.order_by(Phone.id).limit(1)) or "")
 
 
 def _number(number: str) -> str:

@@ -63,12 +63,12 @@ class Run:
 def take_customer(run: Run, said: Mapping[str, str]) -> str:
     if not line(said.get("name", "")):
         raise RecordUnfit({"name": MISSING})
-    numbers = _numbers(run, said.get("phones", ""))
+    given_numbers = numbers(run, said.get("phones", ""))
     given: dict[str, Any] = {
         name: said[name] for name in ("code", "name", "region", "address", "note") if said.get(name)
     }
     kind, language = _kind(said.get("kind", "")), _language(said.get("language", ""))
-    found = _meant(run.db, said.get("code", ""), given["name"], numbers, "name")
+    found = meant(run.db, said.get("code", ""), given["name"], given_numbers, "name")
     what = "same"
     if found is None:
         found = customers.create(
@@ -92,7 +92,7 @@ def take_customer(run: Run, said: Mapping[str, str]) -> str:
             run.did("changed", changed, customer_id=found.id)
             what = "changed"
     own = {one.number: one.level for one in found.phones}
-    for number in numbers:
+    for number in given_numbers:
         if own.get(number) != "known":
             added = customers.add_phone(run.db, found, number, run.now, by=run.by, country=run.centre.country)
             run.did("number", {"level": (own.get(number), "known")}, customer_id=found.id, ref_id=added.id)
@@ -100,7 +100,7 @@ def take_customer(run: Run, said: Mapping[str, str]) -> str:
     return what
 
 
-def _numbers(run: Run, text: str) -> list[str]:
+def numbers(run: Run, text: str) -> list[str]:
     parts = text.split()
     if all(sum(char.isdigit() for char in part) >= 7 for part in parts):  # one behind the other, with gaps between
         text = "、".join(parts)
@@ -128,7 +128,7 @@ def _language(text: str) -> str:
     return spelt
 
 
-def _meant(db: Session, code: str, name: str, numbers: Sequence[str], field_name: str) -> Customer | None:
+def meant(db: Session, code: str, name: str, phones: Sequence[str], field_name: str) -> Customer | None:
     """The customer of this number; else of this name with one of these phones; else the only one of this name."""
     standing = select(Customer).where(Customer.merged_into_id.is_(None))
     if code:
@@ -140,9 +140,9 @@ def _meant(db: Session, code: str, name: str, numbers: Sequence[str], field_name
     of_name = list(db.scalars(standing.where(Customer.name == line(name)).limit(20)))
     if code:  # another's number is no reason to take him for this one
         of_name = [one for one in of_name if not one.code]
-    if numbers and of_name:
+    if phones and of_name:
         rows = select(Phone.customer_id).where(
-            Phone.customer_id.in_([one.id for one in of_name]), Phone.number.in_(numbers)
+            Phone.customer_id.in_([one.id for one in of_name]), Phone.number.in_(phones)
         )
         whose = set(db.scalars(rows))
         with_phone = [one for one in of_name if one.id in whose]
@@ -166,7 +166,7 @@ def _meant(db: Session, code: str, name: str, numbers: Sequence[str], field_name
 def take_engine(run: Run, said: Mapping[str, str]) -> str:
     faults: dict[str, Fault] = {}
     days = {
-        name: _day(said.get(name, ""), name, faults)
+        name: whole_day(said.get(name, ""), name, faults)
         for name in ("built_on", "sold_on", "owner_since", "read_on", "run_in_on")
     }
     counts = {name: _count(said.get(name, ""), name, faults) for name in ("hours", "km", "run_in_hours")}
@@ -221,15 +221,15 @@ def take_engine(run: Run, said: Mapping[str, str]) -> str:
 
 def _owner(run: Run, said: Mapping[str, str]) -> Customer | None:
     name, code = line(said.get("owner", "")), said.get("owner_code", "")
-    numbers = _numbers(run, said["owner_phone"]) if said.get("owner_phone") else []
+    phones = numbers(run, said["owner_phone"]) if said.get("owner_phone") else []
     if not name and not code:
         return None
-    found = _meant(run.db, code, name, numbers, "owner")
+    found = meant(run.db, code, name, phones, "owner")
     if found is None:
         if not name:
             raise RecordUnfit({"owner_code": Fault(f"没有编号为 {code} 的客户", f"No customer has the number {code}")})
         found = customers.create(
-            run.db, CustomerKind.END_USER.value, name, run.now, phones=numbers, code=code, country=run.centre.country
+            run.db, CustomerKind.END_USER.value, name, run.now, phones=phones, code=code, country=run.centre.country
         )
         run.did("created", customer_id=found.id)
     return found
@@ -255,7 +255,7 @@ def _hand_over(run: Run, engine: Engine, owner: Customer, since: date | None) ->
     run.did("owner", {"customer_id": (before, owner.id)}, engine_id=engine.id, ref_id=run.db.scalar(newest) or 0)
 
 
-def _day(text: str, name: str, faults: dict[str, Fault]) -> date | None:
+def whole_day(text: str, name: str, faults: dict[str, Fault]) -> date | None:
     """2026-11-22, 2026/11/22, 2026.11.22, 20261122 and 2026年11月22日."""
     if not text:
         return None

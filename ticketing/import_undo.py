@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, select, text
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from callcenter.database import Database
 from callcenter.errors import BadInput, NotFound
-from ticketing import customers, duplicates, engines, findable, imports, pointing, readings
+from ticketing import customers, duplicates, engines, findable, imports, pointing, readings, relations
 from ticketing.kinds import Fault
-from ticketing.record_rows import Entry, Import, ImportStep, Ownership, Reading
+from ticketing.record_rows import Entry, Import, ImportStep, Ownership, Reading, Relation
 from ticketing.rows import Customer, Engine, Phone
 
 _BATCH = 100
@@ -169,6 +169,29 @@ def _owner(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | Non
     return None
 
 
+def _related(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | None:
+    """A relation that came in goes, unless somebody has ended it since."""
+    made = db.get(Relation, step.ref_id)
+    if made is None:
+        return None
+    until = made.until_on.isoformat() if made.until_on else None
+    if until != step.changes["until_on"][1]:
+        return Fault("之后又改过关系日期", "Its days were changed again since")
+    relations.take_back(db, made, by=by, now=now)
+    return None
+
+
+def _relation(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | None:
+    row = db.get(Relation, step.ref_id)
+    before, after = (date.fromisoformat(day) if day else None for day in step.changes["until_on"])
+    if row is None:
+        return None
+    if row.until_on != after:
+        return Fault("之后又改过关系日期", "Its days were changed again since")
+    row.until_on = before
+    return None
+
+
 _WAYS: dict[tuple[str, bool], Callable[[Session, ImportStep, str, datetime], Fault | None]] = {
     ("created", False): _made_customer,
     ("created", True): _made_engine,
@@ -177,4 +200,6 @@ _WAYS: dict[tuple[str, bool], Callable[[Session, ImportStep, str, datetime], Fau
     ("number", False): _number,
     ("reading", True): _reading,
     ("owner", True): _owner,
+    ("related", False): _related,
+    ("relation", False): _relation,
 }

@@ -1,4 +1,4 @@
-"""Sheets of customers and engines taken over row by row: what cannot be is listed, all of it can be undone.
+"""Sheets of records taken over row by row: what cannot be is listed, all of it can be undone.
 
 The same file twice changes nothing the second time: a customer is known by his number, or by his name and phone, an
 engine by its serial. Of two that may be meant none is guessed.
@@ -19,6 +19,7 @@ from callcenter.database import Database
 from callcenter.errors import BadInput, NotFound
 from config.settings import Centre
 from ticketing import columns, sheets
+from ticketing.import_relations import take_relation
 from ticketing.import_rows import Run, take_customer, take_engine
 from ticketing.kinds import Fault
 from ticketing.record_rows import Import
@@ -150,11 +151,11 @@ def _write(kept: Import, account: Account) -> None:
 def _take(
     run: Run, kind: str, rows: Sequence[tuple[int, Sequence[str]]], mapping: Mapping[str, int], account: Account
 ) -> None:
-    take = {"customers": take_customer, "engines": take_engine}[kind]
+    take = {"customers": take_customer, "engines": take_engine, "relations": take_relation}[kind]
     exact = {column.name for column in columns.OF[kind] if column.exact}
     for number, cells in rows:
         said = {name: cells[place].strip() for name, place in mapping.items()}
-        title = said.get("name") or said.get("serial") or ""
+        title = next((said[name] for name in ("name", "serial", "one") if said.get(name)), "")
         before = len(run.steps)
         try:
             with run.db.begin_nested():

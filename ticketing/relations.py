@@ -117,6 +117,14 @@ def end(db: Session, customer: Customer, relation_id: int, until_on: date, *, by
     return relation
 
 
+def take_back(db: Session, relation: Relation, *, by: str, now: datetime) -> None:
+    """One that should never have been written; that it was stays told on both sides."""
+    one, other = relation.one, relation.other
+    db.delete(relation)
+    db.flush()
+    _tell(db, "unrelated", relation, one, other, by, now)
+
+
 def _overlaps(db: Session, one_id: int, other_id: int, kind: str, first: date | None, last: date | None) -> bool:
     rows = select(Relation).where(Relation.one_id == one_id, Relation.other_id == other_id, Relation.kind == kind)
     return any(

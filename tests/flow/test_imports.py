@@ -12,8 +12,9 @@ from callcenter.errors import BadInput
 from config.people import User
 from config.settings import Centre
 from tests.desktop import Desk
-from ticketing import customers, engines, entries, exports, import_undo, imports, owners, search, sheets
+from ticketing import customers, engines, entries, exports, import_undo, imports, owners, relations, search, sheets
 from ticketing.imports import WrongColumns
+from ticketing.record_rows import Entry
 from ticketing.rows import Customer, Engine, Phone
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -184,3 +185,47 @@ def test_a_file_larger_than_a_form_may_be_is_still_taken_and_one_too_large_is_no
     giant = b"a" * (sheets.LARGEST + 1024 * 1024)
     assert client.post("/imports", data={"kind": "customers"}, files={"file": ("a.csv", giant)}).status_code == 413
     assert client.post("/language", data={"language": "a" * 1_200_000}).status_code == 413
+
+
+RELATIONS = """甲方,甲方电话,关系,乙方,开始日期,结束日期,备注
+徐工集团,,配套,郑州龙工机械销售有限公司,2020-01-01,,
+郑州龙工机械销售有限公司,,销售,山西晋北煤业运输车队,2021/5/1,,首批 12 台
+赵铁柱,13800138111,司机,山西晋北煤业运输车队,,,白班
+赵铁柱,,司机,山西晋北煤业运输车队,,,
+没有的人,,司机,山西晋北煤业运输车队,,,
+徐工集团,,朋友,山西晋北煤业运输车队,,,
+徐工集团,,供货,徐工集团,,,
+"""
+
+
+def test_a_chain_from_maker_to_driver_comes_in_ends_goes_out_and_is_undone(database):
+    with database.write() as db:
+        for kind, name, *phones in (
+            ("oem", "徐工集团"),
+            ("dealer", "郑州龙工机械销售有限公司"),
+            ("fleet", "山西晋北煤业运输车队"),
+            ("person", "赵铁柱", "13800138111"),
+            ("person", "赵铁柱", "13900139000"),
+        ):
+            customers.create(db, kind, name, NOW - timedelta(days=9), phones=phones)
+    done = take(database, "relations", RELATIONS)
+    assert told(done) == (3, 0, 0, 4)
+    assert [(one["line"], one["field"]) for one in done.faults] == [(5, "one"), (6, "one"), (7, "kind"), (8, "other")]
+    assert told(take(database, "relations", RELATIONS)) == (0, 0, 3, 4)
+    ended = RELATIONS.replace("2021/5/1,", "2021/5/1,2026-10-31")
+    second = take(database, "relations", ended, NOW + timedelta(hours=1))
+    assert told(second) == (0, 1, 2, 4)
+    with database.read() as db:
+        fleet = db.scalars(select(Customer).where(Customer.kind == "fleet")).one()
+        sides = [(side.customer.name, side.relation.kind, side.forward) for side in relations.of(db, fleet.id)]
+        rows = list(exports.rows(db, "relations"))
+    assert sides == [("赵铁柱", "drives", False), ("郑州龙工机械销售有限公司", "sells", False)]
+    assert rows[1][3:] == ["销售给", "山西晋北煤业运输车队", "", "", "2021-05-01", "2026-10-31", "首批 12 台"]
+    out = ",".join(exports.headings("relations", "zh")) + "\n" + "\n".join(",".join(row) for row in rows) + "\n"
+    assert told(take(database, "relations", out)) == (0, 0, 3, 0)
+    import_undo.undo(database, second.id, by="zhaomin", now=NOW + timedelta(hours=2))
+    import_undo.undo(database, done.id, by="zhaomin", now=NOW + timedelta(hours=3))
+    with database.read() as db:
+        assert relations.of(db, fleet.id) == []
+        what = select(Entry.what).where(Entry.customer_id == fleet.id).order_by(Entry.id)
+        assert list(db.scalars(what)) == ["related", "related", "relation_ended", "unrelated", "unrelated"]
