@@ -18,12 +18,9 @@ from callcenter.errors import BadInput, NotFound
 from config import people
 from config.people import LoginSession, Role, User
 from ticketing import reowning, tickets
+from ticketing.reowning import WorkInHand
 
 router = APIRouter()
-
-
-class NotYourself(BadInput):
-    """You cannot shut your own account; another administrator can."""
 
 
 @router.get("/admin/users", dependencies=[allow("users")])
@@ -82,19 +79,15 @@ def set_active(
     active: Annotated[bool, Form()],
     to: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Shut an account, or let it in again. One who leaves hands over what he has in hand: to whom is asked."""
-    if user.id == page.user.id:
-        raise NotYourself
-    told = []
-    with page.database.write() as db:
-        work = reowning.work_of(db, user.login)
-        if not active and work and not to:
+    zone = page.settings.centre.zone
+    try:
+        with page.database.write() as db:
+            told = reowning.set_active(db, user, active, to=to, by=page.user.login, now=now(), zone=zone)
+    except WorkInHand as fault:
+        with page.database.read() as db:
+            work = reowning.work_of(db, user.login)
             heirs = db.scalars(select(User).where(User.active, User.id != user.id).order_by(User.login)).all()
-            return page.render("reowning.html", user=user, work=work, heirs=heirs, status=409)
-        if not active and work:
-            zone = page.settings.centre.zone
-            told = reowning.hand_over(db, user.login, to, by=page.user.login, now=now(), zone=zone)
-        people.set_active(db, user, active, now())
+            return page.render("reowning.html", user=user, work=work, heirs=heirs, status=fault.status)
     page.desktop.sockets.look()
     for ticket in told:
         page.bus.publish(tickets.nudge(ticket))

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from agent_desktop.desktop import Reading
+from agent_desktop.desktop import Desktop, Reading
 from agent_desktop.page import Page, PageHere
 from agent_desktop.seat import TONES, call_backs
 from agent_desktop.session import allow
@@ -98,10 +98,10 @@ def board_now(page: PageHere, db: Reading) -> HTMLResponse:
 def _now(page: Page, db: Session) -> dict[str, Any]:
     at = now()
     return {
-        "queues": queue_lines(db, page, at),
+        "queues": queue_lines(db, page.desktop, page.language, at),
         "agents": agent_chips(db, page.language, at),
         "books": next(iter(nightly.lately(db, 1)), None),
-        "work": work_lines(db, page, at),
+        "work": work_lines(db, at),
         "call_backs": call_backs(db, page.settings, at, limit=50),
         "lost": [row for row in db.scalars(select(SwitchRow).order_by(SwitchRow.name)) if not row.connected],
     }
@@ -117,7 +117,7 @@ class WorkLines:
     unowned: int  # of people who have left
 
 
-def work_lines(db: Session, page: Page, at: datetime) -> WorkLines:
+def work_lines(db: Session, at: datetime) -> WorkLines:
     undone = Ticket.state.in_(tickets.UNDONE)
     late = select(func.count()).select_from(Ticket).where(undone, Ticket.due_at < at, Ticket.solved_at.is_(None))
     called = (Dispatch.state == dispatch.Sent.SENT.value) & (Dispatch.answer_by < at)
@@ -130,7 +130,7 @@ def work_lines(db: Session, page: Page, at: datetime) -> WorkLines:
     )
 
 
-def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
+def queue_lines(db: Session, desktop: Desktop, language: str, at: datetime) -> list[QueueLine]:
     waits = {
         row[0]: (row[1], row[2])
         for row in db.execute(
@@ -149,14 +149,14 @@ def queue_lines(db: Session, page: Page, at: datetime) -> list[QueueLine]:
         )
     }
     queues = list(db.scalars(select(Queue).order_by(Queue.name)))
-    figures = page.desktop.day.by_queue(db, page.settings.centre.zone, at, [queue.name for queue in queues])
+    figures = desktop.day.by_queue(db, desktop.settings.centre.zone, at, [queue.name for queue in queues])
     lines = []
     for queue in queues:
         waiting, since = waits.get(queue.name, (0, None))
         lines.append(
             QueueLine(
                 name=queue.name,
-                title=queue.title(page.language),
+                title=queue.title(language),
                 waiting=waiting,
                 since=since,
                 target_s=queue.target_s,

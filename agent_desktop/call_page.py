@@ -19,6 +19,7 @@ from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
 from config.people import User
+from config.settings import Settings
 from cti.quality import mos
 from cti.rows import Leg
 from recordings import catalogue
@@ -54,11 +55,11 @@ def show(page: PageHere, db: Reading, call_id: str) -> HTMLResponse:
         offset=offset,
         tickets=_tickets(db, page.user, call_id),
         recording=catalogue.of_call(db, call_id),
-        lines=_lines(db, call_id),
+        lines=lines_of(db, call_id),
     )
 
 
-def _lines(db: Session, call_id: str) -> list[dict[str, Any]]:
+def lines_of(db: Session, call_id: str) -> list[dict[str, Any]]:
     """How the sound of each leg was, where it was measured."""
     legs = select(Leg).where(Leg.call_id == call_id, Leg.line.is_not(None)).order_by(Leg.started_at, Leg.leg_id)
     return [
@@ -76,20 +77,26 @@ def _tickets(db: Session, user: User, call_id: str) -> list[Ticket]:
 @router.get("/calls/{call_id}/recording.wav", dependencies=[allow("recordings")])
 @router.head("/calls/{call_id}/recording.wav", dependencies=[allow("recordings")])
 def recording(request: Request, page: PageHere, db: Reading, call_id: str, download: bool = False) -> FileResponse:
+    return sound_of(request, page.settings, db, call_id, page.user, download=download)
+
+
+def sound_of(
+    request: Request, settings: Settings, db: Session, call_id: str, user: User, *, download: bool
+) -> FileResponse:
     """The sound: left the caller, right the agent. Parts of it are answered as asked for (Range)."""
-    call = load_call(db, call_id, page.user)
+    call = load_call(db, call_id, user)
     row = catalogue.of_call(db, call.call_id)
     if row is None:
         raise NotFound("recording of call %(call_id)s", call_id=call_id[:150])
     try:
-        path = catalogue.path_of(page.settings.recordings, row)
+        path = catalogue.path_of(settings.recordings, row)
     except NotFound as gone:
         raise RecordingGone(row.file) from gone
     asked = request.headers.get("range", "")
     if request.method == "GET" and (not asked or asked.replace(" ", "").startswith("bytes=0-")):
         verb = "downloaded" if download else "heard"
-        log.info("recording %s %s by %s caller=%s", call.call_id, verb, page.user.login, phone.mask(call.caller_number))
-    name = f"{call.started_at.astimezone(page.settings.centre.zone):%Y%m%d-%H%M%S}-{call.call_id}.wav"
+        log.info("recording %s %s by %s caller=%s", call.call_id, verb, user.login, phone.mask(call.caller_number))
+    name = f"{call.started_at.astimezone(settings.centre.zone):%Y%m%d-%H%M%S}-{call.call_id}.wav"
     answer = FileResponse(path, media_type="audio/wav", headers={"Cache-Control": "no-store"})
     how = "attachment" if download else "inline"
     answer.headers["Content-Disposition"] = f'{how}; filename="{name}"'

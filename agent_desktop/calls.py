@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -17,12 +18,15 @@ from agent_desktop.session import allow, may
 from callcenter import phone
 from callcenter.database import from_us, to_us
 from callcenter.errors import BadInput, NotFound
+from callcenter.events import CustomerBound, Event
 from config.people import User
 from config.queues import Queue
+from cti import projection
 from cti.handovers import Handover
 from cti.rows import Agent, Call, Offer
 from recordings.rows import Recording
-from ticketing.rows import Customer
+from ticketing import customers
+from ticketing.rows import Customer, Phone
 
 AT_ONCE = 50
 
@@ -49,6 +53,15 @@ def load_call(db: Session, call_id: str, user: User) -> Call:
     if call is None:
         raise NotFound("call %(call_id)s", call_id=call_id[:150])
     return call
+
+
+def bind_caller(db: Session, call: Call, customer: Customer, user: User, at: datetime) -> Sequence[Event]:
+    """The caller is this customer. A number new to his record is kept there as a maybe, to be asked about."""
+    on_file = select(Phone.id).where(Phone.customer_id == customer.id, Phone.number == call.caller_number)
+    if phone.is_number(call.caller_number) and db.scalar(on_file) is None:
+        customers.add_phone(db, customer, call.caller_number, at, level="maybe")
+    bound = CustomerBound(at=at, switch=call.switch, call_id=call.call_id, customer_id=customer.id, by=user.login)
+    return projection.record(db, [bound], "desk")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,9 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import ticketing.drafts
-from agent_desktop import calling, drafts, line
+from agent_desktop import calling, drafts, line, seat
 from agent_desktop import card as cards
-from agent_desktop.calls import load_call
+from agent_desktop.calls import bind_caller, load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
 from agent_desktop.line_check import is_due
@@ -27,25 +27,20 @@ from agent_desktop.words import english
 from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError
-from callcenter.events import CustomerBound, Event, Fact, StatusChosen, WrapUpFinished
+from callcenter.events import Event
 from config.people import User
-from cti import dispositions, helping, projection, wishes
+from cti import dispositions, helping, wishes
 from cti.moves import Seats
 from cti.rows import Call
 from ticketing import catalogue, customers, duties, search, tickets
 from ticketing.kinds import TicketIncomplete
-from ticketing.rows import Customer, CustomerKind, Phone, Ticket
+from ticketing.rows import CustomerKind, Ticket
 from ticketing.tickets import StaleTicket
 
-STATUSES = ("available", "on_break", "offline")
 SEARCHED = 12
 CARD_TEMPLATES = tuple(f"desk/{name}.html" for name in ("card", "head", "engines", "form", "parts"))
 
 router = APIRouter()
-
-
-class NoSuchStatus(BadInput):
-    """An agent is available, on a break for one of the reasons listed, or offline."""
 
 
 # --- the page and its state ---------------------------------------------------------------------------------------
@@ -204,20 +199,17 @@ def find(page: PageHere, db: Reading, q: Annotated[str, Query(max_length=200)] =
 def choose_status(
     page: PageHere, status: Annotated[str, Form()], reason: Annotated[str, Form(max_length=40)] = ""
 ) -> JSONResponse:
-    if status not in STATUSES or (status == "on_break") != (reason in BREAKS):
-        raise NoSuchStatus(f"{status} {reason}".strip())
-    said = StatusChosen(at=now(), agent=page.user.extension or "", status=status, reason=reason, by=page.user.login)
-    return _recorded(page, said)
+    return _recorded(page, lambda db: seat.choose(db, page.user, status, reason, now()))
 
 
 @router.post("/desk/wrapup/finish", dependencies=[allow("desk")])
 def finish_wrap_up(page: PageHere) -> JSONResponse:
-    return _recorded(page, WrapUpFinished(at=now(), agent=page.user.extension or "", by=page.user.login))
+    return _recorded(page, lambda db: seat.finish_wrap_up(db, page.user, now()))
 
 
-def _recorded(page: Page, fact: Fact) -> JSONResponse:
+def _recorded(page: Page, step: Callable[[Session], Sequence[Event]]) -> JSONResponse:
     with page.database.write() as db:
-        told = projection.record(db, [fact], "desk")
+        told = step(db)
     _publish(page, told)
     with page.database.read() as db:
         return JSONResponse(_state(page, db))
@@ -230,22 +222,12 @@ def _publish(page: Page, told: Sequence[Event]) -> None:
 
 @router.post("/desk/calls/{call_id}/customer", dependencies=[allow("desk"), allow("customers.write")])
 def bind_customer(page: PageHere, call: OwnCall, customer_id: Annotated[int, Form()]) -> HTMLResponse:
-    """The caller is this customer. A number new to his record is kept there as a maybe, to be asked about."""
     at = now()
     with page.database.write() as db:
-        customer = customers.load_customer(db, customer_id, page.user)
-        on_file = select(Phone.id).where(Phone.customer_id == customer.id, Phone.number == call.caller_number)
-        if phone.is_number(call.caller_number) and db.scalar(on_file) is None:
-            customers.add_phone(db, customer, call.caller_number, at, level="maybe")
-        told = _bind(db, page, call, customer, at)
+        told = bind_caller(db, call, customers.load_customer(db, customer_id, page.user), page.user, at)
     _publish(page, told)
     with page.database.read() as db:
         return _card(page, db, call.call_id)
-
-
-def _bind(db: Session, page: Page, call: Call, customer: Customer, at: datetime) -> Sequence[Event]:
-    bound = CustomerBound(at=at, switch=call.switch, call_id=call.call_id, customer_id=customer.id, by=page.user.login)
-    return projection.record(db, [bound], "desk")
 
 
 @router.post("/desk/customers", dependencies=[allow("desk"), allow("customers.write")])
@@ -274,7 +256,7 @@ def create_customer(
                 country=centre.country,
                 area_code=centre.area_code,
             )
-            told = _bind(db, page, call, customer, at)
+            told = bind_caller(db, call, customer, page.user, at)
     except BadInput as fault:
         return _refused(page, fault)
     _publish(page, told)

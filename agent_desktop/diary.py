@@ -58,9 +58,7 @@ def diary(page: PageHere, db: Reading, who: Annotated[str, Query(max_length=40)]
 @router.post("/diary", dependencies=[allow("tickets.write")])
 def add_task(page: PageHere, sent: SentForm) -> Response:
     """A task in somebody's diary; into another's only by those who lead."""
-    owner = sent.get("owner", "") or page.user.login
-    if owner != page.user.login and not page.may("diaries"):
-        raise NotFound("diary of %(login)s", login=owner[:40])
+    owner = duties.diary_of(page.user, sent.get("owner", ""))
     begins = sent.get("begins_at", "")
     with page.database.write() as db:
         duties.add(
@@ -152,15 +150,13 @@ def link(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
 
 @router.post("/tickets/{ticket_id}/hand-over", dependencies=[allow("tickets.write")])
 def hand_over(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
-    """To a colleague, with words; he sees both on his desk."""
-
-    def do(db: Session, ticket: Ticket) -> Ticket:
-        return tickets.change(
-            db, ticket, version=ticket.version, by=page.user.login, now=now(), zone=page.settings.centre.zone,
-            what="handed_over", text=sent.get("text", ""), owner=sent.get("owner", "")[:40],
-        )  # fmt: skip
-
-    return pages.step(page, ticket_id, {}, do)
+    owner, text, zone = sent.get("owner", "")[:40], sent.get("text", ""), page.settings.centre.zone
+    return pages.step(
+        page,
+        ticket_id,
+        {},
+        lambda db, ticket: tickets.hand_over(db, ticket, owner, text, by=page.user.login, now=now(), zone=zone),
+    )
 
 
 # --- the team's calendar -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, defer
 from agent_desktop.desktop import Id, Reading
 from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
-from callcenter.database import now
+from callcenter.database import Database, now
 from callcenter.errors import BadInput, CallCenterError
 from ticketing import columns, exports, import_undo, imports, sheets
 from ticketing.imports import WrongColumns
@@ -52,11 +52,7 @@ def send_sheet(
 ) -> Response:
     content, name = file.file.read(sheets.LARGEST + 1), file.filename or ""
     try:
-        sheet = sheets.read(content, name)
-        if kind not in columns.OF:
-            raise BadInput
-        if len(sheet.rows) > AT_ONCE:
-            raise SheetTooLarge("%(rows)s rows at most", rows=AT_ONCE)
+        sheet = read_sheet(content, name, kind)
     except (UnreadableSheet, SheetTooLarge) as fault:
         return _list(page, reading, fault, kind)
     with page.database.write() as db:
@@ -64,11 +60,21 @@ def send_sheet(
     return RedirectResponse(f"/imports/{kept.id}", status_code=303)
 
 
+def read_sheet(content: bytes, name: str, kind: str) -> Sheet:
+    """One small enough to be taken over while one waits."""
+    sheet = sheets.read(content, name)
+    if kind not in columns.OF:
+        raise BadInput
+    if len(sheet.rows) > AT_ONCE:
+        raise SheetTooLarge("%(rows)s rows at most", rows=AT_ONCE)
+    return sheet
+
+
 @router.get("/imports/{import_id}", dependencies=[allow("imports")])
 def show_import(page: PageHere, db: Reading, import_id: Id) -> HTMLResponse:
     kept = imports.load(db, import_id)
     if kept.state == "looked_at" and kept.content is not None:
-        return _look(page, kept, sheets.read(kept.content, kept.file_name))
+        return _look(page, kept, imports.sheet_of(kept))
     return page.render("import.html", kept=kept, titles=_titles(page, kept.kind))
 
 
@@ -115,7 +121,7 @@ def take_over(page: PageHere, reading: Reading, import_id: Id, sent: SentForm) -
     kept = imports.load(reading, import_id)
     if kept.state != "looked_at" or kept.content is None:
         return RedirectResponse(f"/imports/{import_id}", status_code=303)
-    sheet = sheets.read(kept.content, kept.file_name)
+    sheet = imports.sheet_of(kept)
     mapping = {
         name.removeprefix("column."): int(place)
         for name, place in sent.items()
@@ -143,16 +149,16 @@ def export(
     kind: Annotated[str, Path(pattern="^(customers|engines|relations)$")],
     ending: Annotated[str, Path(pattern="^(csv|xlsx)$")],
 ) -> Response:
-    headings = exports.headings(kind, page.language)
     name = f"{kind}-{page.format.local(now(), 'date')}.{ending}"
     kept = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    if ending == "xlsx":
-        with page.database.read() as db:
-            content = sheets.write_excel(headings, exports.rows(db, kind))
-        return Response(content, media_type=TYPES[ending], headers=kept)
+    parts = written(page.database, kind, ending, page.language)
+    return StreamingResponse(parts, media_type=TYPES[ending], headers=kept)
 
-    def parts() -> Iterator[bytes]:
-        with page.database.read() as db:
+
+def written(database: Database, kind: str, ending: str, language: str) -> Iterator[bytes]:
+    headings = exports.headings(kind, language)
+    with database.read() as db:
+        if ending == "xlsx":
+            yield sheets.write_excel(headings, exports.rows(db, kind))
+        else:
             yield from sheets.write_csv(headings, exports.rows(db, kind))
-
-    return StreamingResponse(parts(), media_type=TYPES[ending], headers=kept)

@@ -15,6 +15,7 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import CallCenterError
+from config.people import User
 from ticketing import guides, knowledge, tickets
 from ticketing.knowledge_rows import Article, Guide
 
@@ -253,19 +254,19 @@ def beside(page: PageHere, db: Reading, q: Asked = "", fault: Asked = "", call_i
     )
 
 
-def _about(page: Page, db: Session, call_id: str, ticket_id: int) -> dict[str, Any]:
+def about(db: Session, user: User, call_id: str | None, ticket_id: int | None) -> dict[str, Any]:
     """The call and the ticket something is kept with, if the user may see them."""
     return {
-        "call_id": load_call(db, call_id, page.user).call_id if call_id else None,
-        "ticket_id": tickets.load_ticket(db, ticket_id, page.user).id if ticket_id else None,
+        "call_id": load_call(db, call_id, user).call_id if call_id else None,
+        "ticket_id": tickets.load_ticket(db, ticket_id, user).id if ticket_id else None,
     }
 
 
 @router.post("/desk/knowledge/{article_id}/solved", dependencies=[allow("desk"), allow("knowledge")])
 def solved(page: PageHere, article: ArticleHere, call_id: Line = "", ticket_id: Count = 0) -> HTMLResponse:
     with page.database.write() as db:
-        about = _about(page, db, call_id, ticket_id)
-        knowledge.solved(db, article, by=page.user.login, now=now(), **about)
+        kept_with = about(db, page.user, call_id, ticket_id)
+        knowledge.solved(db, article, by=page.user.login, now=now(), **kept_with)
         count = knowledge.counts(db, [article.id])[article.id]
     return page.render("knowledge/solved.html", article=article, count=count)
 
@@ -282,7 +283,7 @@ def answer_guide(
 ) -> HTMLResponse:
     """One answer, kept with the call; the next question, or the advice."""
     with page.database.write() as db:
-        about = _about(page, db, call_id, ticket_id)
-        chosen = guides.answer(db, guide, step, way, by=page.user.login, now=now(), **about)
+        kept_with = about(db, page.user, call_id, ticket_id)
+        chosen = guides.answer(db, guide, step, way, by=page.user.login, now=now(), **kept_with)
     following = guides.steps_of(guide).get(chosen.to)
     return page.render("knowledge/step.html", guide=guide, step=following, advice=chosen.advice)

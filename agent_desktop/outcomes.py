@@ -10,32 +10,20 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from agent_desktop.control import OwnCall
 from agent_desktop.desktop import Reading
 from agent_desktop.page import PageHere
+from agent_desktop.seat import more_wrap_up
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import CallCenterError
-from callcenter.events import CallChanged, WrapUpExtended
-from cti import agents, dispositions, projection
-from cti.rows import Agent
+from callcenter.events import CallChanged
+from cti import agents, dispositions
 
 router = APIRouter()
 
 
-class NoMoreTime(CallCenterError):
-    """Wrap-up has been extended as far as it may be, or it is over."""
-
-    status = 409
-
-
 @router.post("/desk/wrapup/more", dependencies=[allow("desk")])
-def more_wrap_up(page: PageHere) -> JSONResponse:
-    """One more minute of wrap-up, so many times at most."""
-    extension = page.user.extension or ""
+def extend_wrap_up(page: PageHere) -> JSONResponse:
     with page.database.write() as db:
-        agent = db.get(Agent, extension)
-        if agent is None or agent.state != "wrap_up" or agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
-            raise NoMoreTime
-        more = WrapUpExtended(at=now(), agent=extension, more_s=agents.MORE_S, by=page.user.login)
-        told = projection.record(db, [more], "desk")
+        told = more_wrap_up(db, page.user, now())
     for event in told:
         page.bus.publish(event)
     return JSONResponse({"more_s": agents.MORE_S})

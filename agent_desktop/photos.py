@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import segno
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
 from agent_desktop import tickets as pages
@@ -18,6 +20,7 @@ from agent_desktop.session import Forged, allow, of_our_origin
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
 from callcenter.events import TicketChanged
+from config.people import User
 from ticketing import attachments, tickets
 from ticketing.attachments import Attachment
 
@@ -52,13 +55,17 @@ def attach(page: PageHere, ticket_id: Id, files: Files) -> Response:
 
 @router.get("/attachments/{attachment_id}", dependencies=[allow("tickets")])
 def show_file(page: PageHere, db: Reading, attachment_id: Id) -> Response:
+    return file_of(page.settings.home, db, attachment_id, page.user)
+
+
+def file_of(home: Path, db: Session, attachment_id: int, user: User) -> FileResponse:
     """The file itself, for those who may see its ticket or its call."""
     row = attachments.load(db, attachment_id)
     if row.ticket_id is not None:
-        tickets.load_ticket(db, row.ticket_id, page.user)
+        tickets.load_ticket(db, row.ticket_id, user)
     else:
-        load_call(db, row.call_id or "", page.user)
-    path = attachments.path_of(page.settings.home, row.key)
+        load_call(db, row.call_id or "", user)
+    path = attachments.path_of(home, row.key)
     if not path.is_file():
         raise NotFound("file")
     how = "inline" if row.type in attachments.SHOWN else "attachment"
@@ -72,7 +79,7 @@ def link_of_ticket(page: PageHere, request: Request, ticket_id: Id) -> HTMLRespo
     with page.database.write() as db:
         ticket = tickets.load_ticket(db, ticket_id, page.user)
         token, _row = attachments.make_link(db, by=page.user.login, now=now(), ticket_id=ticket.id)
-    address = _address(request, token)
+    address = address_of(request, token)
     with page.database.read() as db:
         ticket = tickets.load_ticket(db, ticket_id, page.user)
         return pages.show(page, db, ticket, link=(address, code_of(address)))
@@ -85,7 +92,7 @@ def link_of_call(page: PageHere, request: Request, reading: Reading, call_id: st
     with page.database.write() as db:
         token, row = attachments.make_link(db, by=page.user.login, now=now(), call_id=call.call_id)
         until = page.format.local(row.expires_at, "time")
-    address = _address(request, token)
+    address = address_of(request, token)
     return JSONResponse({"address": address, "code": code_of(address), "until": until})
 
 
@@ -94,8 +101,8 @@ def code_of(address: str) -> str:
     return str(segno.make(address, error="m").svg_data_uri(scale=4, border=2, light="#fff"))
 
 
-def _address(request: Request, token: str) -> str:
-    return f"{request.base_url}u/{token}"
+def address_of(request: Request, token: str) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}/u/{token}"
 
 
 # --- without a log-in: who has the address -----------------------------------------------------------------------

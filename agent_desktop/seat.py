@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -9,10 +10,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from callcenter.errors import BadInput, CallCenterError
+from callcenter.events import Event, StatusChosen, WrapUpExtended, WrapUpFinished
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings
-from cti import agents
+from cti import agents, projection
 from cti.call_backs import owed
 from cti.rows import Agent, Call
 from reports import agents as spending
@@ -20,6 +23,7 @@ from reports import periods
 from reports.figures import Figure
 from ticketing.rows import Ticket
 
+STATUSES = ("available", "on_break", "offline")
 BREAKS = ("short", "lunch", "training", "meeting")
 """Why an agent may be away from the phone; the words are in words.py, domain status_reason."""
 TONES = {
@@ -128,3 +132,36 @@ def own_day(db: Session, user: User, now: datetime, zone: ZoneInfo) -> OwnDay:
     opened = select(func.count()).where(Ticket.opened_at >= day.start, Ticket.opened_by == user.login)
     told = {figure.name: figure for figure in spending.today(db, user.extension or "", now, zone).figures}
     return OwnDay(figures=[told[name] for name in OWN], tickets=int(db.scalar(opened) or 0))
+
+
+# --- what he chooses ----------------------------------------------------------------------------------------------
+
+
+class NoSuchStatus(BadInput):
+    """An agent is available, on a break for one of the reasons listed, or offline."""
+
+
+class NoMoreTime(CallCenterError):
+    """Wrap-up has been extended as far as it may be, or it is over."""
+
+    status = 409
+
+
+def choose(db: Session, user: User, status: str, reason: str, at: datetime) -> Sequence[Event]:
+    if status not in STATUSES or (status == "on_break") != (reason in BREAKS):
+        raise NoSuchStatus(f"{status} {reason}".strip())
+    said = StatusChosen(at=at, agent=user.extension or "", status=status, reason=reason, by=user.login)
+    return projection.record(db, [said], "desk")
+
+
+def finish_wrap_up(db: Session, user: User, at: datetime) -> Sequence[Event]:
+    return projection.record(db, [WrapUpFinished(at=at, agent=user.extension or "", by=user.login)], "desk")
+
+
+def more_wrap_up(db: Session, user: User, at: datetime) -> Sequence[Event]:
+    """One more minute of wrap-up, so many times at most."""
+    agent = db.get(Agent, user.extension or "")
+    if agent is None or agent.state != "wrap_up" or agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
+        raise NoMoreTime
+    more = WrapUpExtended(at=at, agent=agent.extension, more_s=agents.MORE_S, by=user.login)
+    return projection.record(db, [more], "desk")

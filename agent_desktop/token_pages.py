@@ -27,7 +27,8 @@ router = APIRouter()
 
 def reachable(user: User) -> dict[str, list[str]]:
     """By area, the verbs this user's role leaves a token any use for."""
-    useful = {tokens.scope_of(permission) for permission in PERMISSIONS if may(user, permission)}
+    mine = [permission for permission in PERMISSIONS if may(user, permission)]
+    useful = {tokens.scope_of(one, writes=writes) for one in mine for writes in {False, one in tokens.BOTH}}
     return {
         area: [verb for verb in verbs if f"{area}:{verb}" in useful]
         for area, verbs in AREAS.items()

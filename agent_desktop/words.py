@@ -6,18 +6,23 @@ from agent_desktop.i18n import marked as _
 
 WORDS: dict[str, dict[str, str]] = {
     "area": {
+        "account": _("Account"),
         "agents": _("Agents"),
         "calls": _("Calls"),
         "campaigns": _("Campaigns"),
         "customers": _("Customers"),
         "engines": _("Engines"),
         "events": _("Events"),
+        "imports": _("Import and export"),
         "knowledge": _("Knowledge"),
         "quality": _("Quality"),
         "queues": _("Queues"),
         "reports": _("Reports"),
+        "settings": _("Settings"),
         "stations": _("Stations"),
         "tickets": _("Tickets"),
+        "users": _("Users"),
+        "warranty": _("Warranty"),
         "webhooks": _("Webhooks"),
     },
     "happening_area": {

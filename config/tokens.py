@@ -36,22 +36,29 @@ class ApiToken(Base):
 # --- scopes --------------------------------------------------------------------------------------------------------
 
 AREAS = {
+    "account": ("read", "write"),
     "agents": ("read", "write"),
     "calls": ("read", "write"),
     "campaigns": ("read", "write"),
     "customers": ("read", "write"),
     "engines": ("read", "write"),
     "events": ("read",),
+    "imports": ("read", "write"),
     "knowledge": ("read", "write"),
     "quality": ("read", "write"),
     "queues": ("read", "write"),
     "reports": ("read",),
+    "settings": ("read", "write"),
     "stations": ("read", "write"),
     "tickets": ("read", "write"),
+    "users": ("read", "write"),
+    "warranty": ("write",),
     "webhooks": ("read", "write"),
 }
 SCOPES = tuple(f"{area}:{verb}" for area, verbs in AREAS.items() for verb in verbs)
 """What a token can be made for; writing includes reading."""
+BOTH = frozenset({"account", "agents", "imports", "settings", "tickets", "users"})
+"""Permissions that let people read and change; of a token either is a scope."""
 _NAMED_OTHERWISE = {
     "desk": "calls:write",
     "recordings": "calls:read",
@@ -61,10 +68,13 @@ _NAMED_OTHERWISE = {
 }
 
 
-def scope_of(permission: str) -> str:
-    """The scope a token needs for what this permission allows people: tickets.write is tickets:write."""
+def scope_of(permission: str, *, writes: bool = False) -> str:
+    """The scope a token needs for what this permission allows people: tickets.write is tickets:write.
+
+    ``writes``: to change something by one of the permissions in BOTH.
+    """
     area, _, verb = permission.partition(".")
-    return _NAMED_OTHERWISE.get(permission, f"{area}:{'write' if verb == 'write' else 'read'}")
+    return _NAMED_OTHERWISE.get(permission, f"{area}:{'write' if writes or verb == 'write' else 'read'}")
 
 
 def reaches(scopes: Iterable[str], scope: str) -> bool:

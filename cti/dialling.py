@@ -135,11 +135,12 @@ def put_on_list(db: Session, settings: Settings, text: str, reason: str, user: U
     return entry
 
 
-def take_off_list(db: Session, entry_id: int, user: User, at: datetime) -> None:
+def take_off_list(db: Session, entry_id: int, user: User, at: datetime) -> DoNotCall:
     entry = db.get(DoNotCall, entry_id)
     if entry is None or entry.ended_at is not None:
         raise NotFound(str(entry_id))
     entry.ended_at, entry.ended_by = at, user.login
+    return entry
 
 
 def latest_overrides(db: Session, limit: int = 50) -> list[Dial]:

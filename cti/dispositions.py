@@ -75,11 +75,12 @@ def put(db: Session, code: str, title_zh: str, title_en: str, place: int = 0) ->
     return row
 
 
-def end(db: Session, code: str, at: datetime) -> None:
+def end(db: Session, code: str, at: datetime) -> Disposition:
     row = db.get(Disposition, code)
     if row is None:
         raise NotFound(code[:30])
     row.ended_at = row.ended_at or at
+    return row
 
 
 def say(db: Session, call_id: str, code: str, user: User, at: datetime) -> CallDisposition:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from callcenter.database import Base
 from callcenter.errors import BadInput
 from config import calendar
+from config.people import User
 from ticketing.kinds import SHAPES, Choice, ClockRule, Field, Form, Rung, Stage
 from ticketing.rows import TicketKind, TicketState
 from ticketing.text import line
@@ -341,6 +342,8 @@ def set_rule(db: Session, kind: str, urgent: bool, rule: Mapping[str, Any], *, b
 def set_rung(db: Session, kind: str, level: int, owner: str, after_min: int, *, by: str, now: datetime) -> None:
     """Name who gets what goes up to this level, and after how many working minutes."""
     form = current(db).form(kind)
+    if owner and db.scalar(select(User.id).where(User.login == owner, User.active)) is None:
+        raise BadInput("there is nobody called %(login)s to do it", login=owner[:40])
     if level not in {rung.level for rung in form.ladder} or not _minutes(after_min):
         raise BadForm("%(what)s cannot be %(value)s", what="ladder", value=f"{level}, {after_min}")
     _edit(db, f"rung {form.kind.value} {level}", {"owner": line(owner)[:40], "after_min": int(after_min)}, by, now)

@@ -141,6 +141,15 @@ def add(
     return duty
 
 
+def diary_of(user: User, owner: str) -> str:
+    """Whose diary is meant: one's own, or anybody's for those who lead."""
+    if owner in ("", user.login):
+        return user.login
+    if not may(user.role, "diaries"):
+        raise NotFound("diary of %(login)s", login=owner[:40])
+    return owner
+
+
 def load(db: Session, duty_id: int, user: User) -> Duty:
     """One's own, or anybody's for those who lead."""
     duty = db.get(Duty, duty_id) if duty_id in IDS else None

@@ -116,17 +116,21 @@ def load(db: Session, import_id: int) -> Import:
     return found
 
 
+def sheet_of(kept: Import) -> Sheet:
+    """The rows of a file that is held."""
+    if kept.state != "looked_at" or kept.content is None:
+        raise BadInput("this file was taken over already")
+    return sheets.read(kept.content, kept.file_name)
+
+
 def take_over(
     database: Database, import_id: int, mapping: Mapping[str, int], *, centre: Centre, by: str, now: datetime
 ) -> Import:
     """Every row that can be, some at a time, so that nobody waits for long."""
     with database.write() as db:
         kept = load(db, import_id)
-        if kept.state != "looked_at" or kept.content is None:
-            raise BadInput("this file was taken over already")
-        content, kind, name = kept.content, kept.kind, kept.file_name
+        kind, sheet = kept.kind, sheet_of(kept)
         kept.state, kept.content, kept.at = "running", None, now
-    sheet = sheets.read(content, name)
     account = Account()
     for at in range(0, len(sheet.rows), _BATCH):
         with database.write() as db:

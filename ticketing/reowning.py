@@ -8,12 +8,23 @@ from datetime import datetime, tzinfo
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from callcenter.errors import BadInput
+from callcenter.errors import BadInput, CallCenterError
+from config import people
 from config.people import User
 from ticketing import catalogue, tickets
 from ticketing.duties import Duty, DutyState
 from ticketing.rows import Ticket
 from ticketing.ties import Watch
+
+
+class NotYourself(BadInput):
+    """You cannot shut your own account; another administrator can."""
+
+
+class WorkInHand(CallCenterError):
+    """He has tickets or duties in hand; say who takes them over."""
+
+    status = 409
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +39,22 @@ class Work:
 
 
 _OPEN_DUTY = Duty.done_at.is_(None) & (Duty.state != DutyState.DROPPED.value)
+
+
+def set_active(db: Session, user: User, active: bool, *, to: str, by: str, now: datetime, zone: tzinfo) -> list[Ticket]:
+    """Shut an account, or let it in again. One who leaves hands over what he has in hand: to whom is asked.
+
+    The tickets that went over. NotYourself, WorkInHand.
+    """
+    if user.login == by:
+        raise NotYourself
+    given: list[Ticket] = []
+    if not active and work_of(db, user.login):
+        if not to:
+            raise WorkInHand(user.name)
+        given = hand_over(db, user.login, to, by=by, now=now, zone=zone)
+    people.set_active(db, user, active, now)
+    return given
 
 
 def work_of(db: Session, login: str) -> Work:

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column
 
 from callcenter.database import Base
-from callcenter.errors import BadInput
+from callcenter.errors import BadInput, NotFound
 from config import calendar
 from ticketing import roads
 from ticketing.roads import Point
@@ -71,6 +71,37 @@ def create(
     db.add(station)
     db.flush()
     return station
+
+
+def load(db: Session, station_id: int) -> Station:
+    row = db.get(Station, station_id)
+    if row is None:
+        raise NotFound("station %(id)s", id=station_id)
+    return row
+
+
+def change(
+    row: Station, *, area: str, skills: Sequence[str], opens: str, crews: int, active: bool, point: str = ""
+) -> Station:
+    """Its area, skills, hours, crews and position (as people write it); whether it is sent at all."""
+    try:
+        place = roads.point(point) if point.strip() else None
+    except roads.NoSuchPlace as fault:
+        raise BadInput("%(what)s cannot be %(value)s", what="point", value=fault.en) from None
+    row.opens = calendar.spelt(calendar.hours(opens))
+    row.area, row.skills = line(area)[:200], [skill.upper() for skill in skills][:20]
+    row.crews, row.active = min(max(crews, 1), 99), active
+    row.latitude, row.longitude = (place.latitude, place.longitude) if place else (None, None)
+    return row
+
+
+def ahead(db: Session, now: datetime) -> dict[int, list[StationDuty]]:
+    """Who is on duty, now and later, by station."""
+    found: dict[int, list[StationDuty]] = {}
+    rows = select(StationDuty).where(StationDuty.ends_at > now).order_by(StationDuty.begins_at)
+    for duty in db.scalars(rows):
+        found.setdefault(duty.station_id, []).append(duty)
+    return found
 
 
 def put_on_duty(

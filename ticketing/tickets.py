@@ -298,6 +298,15 @@ def move(
     return change(db, ticket, version=version, by=by, now=now, zone=zone, text=text, what="moved", stage=stage)
 
 
+def hand_over(
+    db: Session, ticket: Ticket, owner: str, text: str, *, by: str, now: datetime, zone: tzinfo = UTC
+) -> Ticket:
+    """To a colleague, with words; he sees both on his desk."""
+    return change(
+        db, ticket, version=ticket.version, by=by, now=now, zone=zone, what="handed_over", text=text, owner=owner
+    )
+
+
 def close(
     db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "", zone: tzinfo = UTC, stage: str = ""
 ) -> Ticket:

@@ -10,17 +10,34 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from agent_desktop import faults
 from agent_desktop.api import (
     agents,
+    attachments,
+    board,
+    calling,
     calls,
+    catalogue,
     control,
     customers,
+    dispatches,
+    drafts,
+    duties,
+    engines,
     events,
+    guides,
+    imports,
     knowledge,
     merges,
+    queues,
     records,
     reports,
+    search,
+    seat,
+    stations,
     tickets,
+    ties,
+    timelines,
+    users,
+    warranty,
     webhooks,
-    work,
 )
 from agent_desktop.api.once import DoneBefore
 from agent_desktop.api.shapes import Fault
@@ -57,8 +74,11 @@ def create_api(desktop: Desktop) -> FastAPI:
     def again(_request: Request, done: DoneBefore) -> JSONResponse:
         return JSONResponse(done.answer, status_code=done.status, headers={"Idempotent-Replayed": "true"})
 
-    calling, kept = (calls, control, agents), (tickets, work, customers, merges, records, knowledge)
-    for module in (*calling, *kept, reports, events, webhooks):
+    at_the_phone = (calls, control, calling, seat, drafts, agents)
+    work = (tickets, ties, duties, dispatches, attachments)
+    kept = (search, customers, merges, engines, records, timelines, knowledge, guides, imports)
+    centre = (board, reports, stations, queues, catalogue, warranty, users, events, webhooks)
+    for module in (*at_the_phone, *work, *kept, *centre):
         api.include_router(module.router, responses=REFUSALS)
 
     @api.get("/docs", include_in_schema=False)

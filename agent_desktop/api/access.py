@@ -75,14 +75,18 @@ def token_user(program: HolderHere) -> User:
 TokenUser = Annotated[User, Depends(token_user)]
 
 
-def right(permission: str) -> Any:
-    """A route's dependency: only tokens made for this, whose owner's role allows it, get in."""
+def right(permission: str, *, writes: bool = False) -> Any:
+    """A route's dependency: only tokens made for this, whose owner's role allows it, get in.
+
+    ``writes``: the route changes something by a permission that lets people read as well.
+    """
+    scope = tokens.scope_of(permission, writes=writes)
 
     def allowed(program: HolderHere) -> None:
         if not may(program.user, permission):
             raise NotAllowed
-        if not program.may(permission):
-            raise OutOfScope(tokens.scope_of(permission))
+        if not tokens.reaches(program.token.scopes, scope):
+            raise OutOfScope(scope)
 
     allowed.permission = permission  # type: ignore[attr-defined]  # read by the test that every route has one
     return Depends(allowed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -37,9 +37,9 @@ class Wish(BaseModel):
     job_id: int = Field(description="What became of it comes as an event.")
 
 
-def _wish(once: Once, plan: Callable[[Session], jobs.Job]) -> Wish:
+def wish(once: Once, plan: Callable[[Session], jobs.Job], told: Sequence[Event] = ()) -> Wish:
     """Kept as a job, told once committed; the switch is asked at once."""
-    nudges: list[Event] = []
+    nudges = list(told)
 
     def planned(db: Session) -> Wish:
         job_id = plan(db).id
@@ -57,7 +57,7 @@ def send_on(desktop: DesktopHere, once: OnceHere, db: Reading, user: TokenUser, 
     if sent.ticket_id is not None:
         tickets.load_ticket(db, sent.ticket_id, user)
     said: dict[str, Any] = {"note": sent.note, "ticket_id": sent.ticket_id, "draft": {}}
-    return _wish(once, lambda w: wishes.send_on(w, desktop.settings, call.call_id, sent.to, user, now(), said))
+    return wish(once, lambda w: wishes.send_on(w, desktop.settings, call.call_id, sent.to, user, now(), said))
 
 
 @router.post("/calls/{call_id}/ask", dependencies=[right("desk")], status_code=202, summary="Ask somebody first")
@@ -66,7 +66,7 @@ def ask(desktop: DesktopHere, once: OnceHere, db: Reading, user: TokenUser, call
     if sent.ticket_id is not None:
         tickets.load_ticket(db, sent.ticket_id, user)
     said: dict[str, Any] = {"note": sent.note, "ticket_id": sent.ticket_id, "draft": {}}
-    return _wish(once, lambda w: wishes.ask(w, desktop.settings, call.call_id, sent.to, user, now(), said))
+    return wish(once, lambda w: wishes.ask(w, desktop.settings, call.call_id, sent.to, user, now(), said))
 
 
 @router.post(
@@ -74,21 +74,29 @@ def ask(desktop: DesktopHere, once: OnceHere, db: Reading, user: TokenUser, call
 )
 def asked(once: OnceHere, db: Reading, user: TokenUser, call_id: str, sent: Answered) -> Wish:
     call = load_call(db, call_id, user)
-    return _wish(once, lambda w: wishes.answer_asked(w, sent.what, call.call_id, user, now()))
+    return wish(once, lambda w: wishes.answer_asked(w, sent.what, call.call_id, user, now()))
 
 
 @router.post("/calls/{call_id}/park", dependencies=[right("desk")], status_code=202, summary="Park the customer")
 def park(once: OnceHere, db: Reading, user: TokenUser, call_id: str) -> Wish:
     call = load_call(db, call_id, user)
-    return _wish(once, lambda w: wishes.park(w, call.call_id, user, now()))
+    return wish(once, lambda w: wishes.park(w, call.call_id, user, now()))
 
 
 @router.post("/calls/{call_id}/fetch", dependencies=[right("desk")], status_code=202, summary="Fetch a parked customer")
 def fetch(once: OnceHere, user: TokenUser, call_id: str) -> Wish:
-    return _wish(once, lambda w: wishes.fetch(w, call_id, user, now()))
+    return wish(once, lambda w: wishes.fetch(w, call_id, user, now()))
 
 
 @router.post("/calls/{call_id}/hangup", dependencies=[right("desk")], status_code=202, summary="Hang up")
 def hang_up(once: OnceHere, db: Reading, user: TokenUser, call_id: str) -> Wish:
     call = load_call(db, call_id, user)
-    return _wish(once, lambda w: wishes.hang_up(w, call.call_id, user, now()))
+    return wish(once, lambda w: wishes.hang_up(w, call.call_id, user, now()))
+
+
+@router.post(
+    "/calls/{call_id}/take-back", dependencies=[right("desk")], status_code=202, summary="Have the kept caller back"
+)
+def take_back(once: OnceHere, user: TokenUser, call_id: str) -> Wish:
+    """His talk with this agent broke, whose phone is there again."""
+    return wish(once, lambda w: wishes.take_back(w, call_id, user, now()))

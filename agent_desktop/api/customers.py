@@ -1,4 +1,4 @@
-"""Customers and engines, over the API."""
+"""Customers, over the API."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.once import OnceHere
 from agent_desktop.api.paging import Before, Limit, Listed, behind, number, page
 from agent_desktop.api.versions import IfMatch
-from agent_desktop.desktop import LARGEST_ID, DesktopHere, Id, Reading
+from agent_desktop.desktop import DesktopHere, Id, Reading
 from callcenter import phone
 from callcenter.database import now
-from ticketing import customers, engines, search
-from ticketing import warranty as warranties
-from ticketing.rows import Customer, Engine
+from ticketing import customers, search
+from ticketing.rows import Customer
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", tags=["customers"])
 FOUND_AT_MOST = 200
 
 
-@router.get("/customers", dependencies=[right("customers")], tags=["customers"], summary="List or search customers")
+@router.get("/customers", dependencies=[right("customers")], summary="List or search customers")
 def list_customers(
     request: Request,
     desktop: DesktopHere,
@@ -65,7 +64,6 @@ def list_customers(
 @router.get(
     "/customers/{customer_id}",
     dependencies=[right("customers")],
-    tags=["customers"],
     summary="One customer",
     response_model=shapes.Customer,
     responses={308: {"description": "Merged: the one kept is there"}},
@@ -82,7 +80,6 @@ def read_customer(db: Reading, user: TokenUser, response: Response, customer_id:
 @router.post(
     "/customers",
     dependencies=[right("customers.write")],
-    tags=["customers"],
     status_code=201,
     summary="Create a customer",
 )
@@ -111,7 +108,6 @@ def create_customer(desktop: DesktopHere, once: OnceHere, sent: shapes.NewCustom
 @router.patch(
     "/customers/{customer_id}",
     dependencies=[right("customers.write")],
-    tags=["customers"],
     summary="Change a customer",
 )
 def change_customer(
@@ -131,34 +127,43 @@ def change_customer(
         return shapes.Customer.model_validate(customer)
 
 
-@router.get("/engines", dependencies=[right("engines")], tags=["engines"], summary="List or find engines")
-def list_engines(
-    request: Request,
-    db: Reading,
-    serial: Annotated[str, Query(max_length=40, description="The whole serial number or its end, four at least.")] = "",
-    customer_id: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
-    before: Before = "",
-    limit: Limit = 50,
-) -> Listed[shapes.Engine]:
-    if serial:
-        found = {engine.id: engine for engine in engines.find(db, serial, FOUND_AT_MOST)}
-        there, more = behind(list(found), before, limit)
-        return page(request, shapes.Engine, [found[one] for one in there], limit, lambda one: one.id, more=more)
-    rows = select(Engine)
-    if customer_id is not None:
-        rows = rows.where(Engine.customer_id == customers.standing_id(db, customer_id))
-    below = number(before)
-    if below is not None:
-        rows = rows.where(Engine.id < below)
-    newest = db.scalars(rows.order_by(Engine.id.desc()).limit(limit + 1)).all()
-    return page(request, shapes.Engine, newest, limit, lambda one: one.id)
-
-
-@router.get(
-    "/engines/{engine_id}", dependencies=[right("engines")], tags=["engines"], summary="One engine with its warranty"
+@router.post(
+    "/customers/{customer_id}/phones",
+    dependencies=[right("customers.write")],
+    summary="Add a number, or confirm one that was a maybe",
 )
-def read_engine(desktop: DesktopHere, db: Reading, user: TokenUser, engine_id: Id) -> shapes.WholeEngine:
-    engine = engines.load_engine(db, engine_id, user)
-    today = now().astimezone(desktop.settings.centre.zone).date()
-    warranty = shapes.Warranty.model_validate(warranties.warranty(engine, today, warranties.rules(db)))
-    return shapes.WholeEngine(**shapes.Engine.model_validate(engine).model_dump(), warranty=warranty)
+def add_phone(
+    desktop: DesktopHere, once: OnceHere, user: TokenUser, customer_id: Id, sent: shapes.NewPhone
+) -> shapes.Customer:
+    centre = desktop.settings.centre
+
+    def added(db: Session) -> shapes.Customer:
+        customer = customers.load_customer(db, customer_id, user)
+        customers.add_phone(
+            db,
+            customer,
+            sent.number,
+            now(),
+            label=sent.label,
+            level=sent.level,
+            by=user.login,
+            country=centre.country,
+            area_code=centre.area_code,
+        )
+        return shapes.Customer.model_validate(customer)
+
+    return once.do(added)
+
+
+@router.delete(
+    "/customers/{customer_id}/phones/{phone_id}",
+    dependencies=[right("customers.write")],
+    summary="Take a number off",
+)
+def remove_phone(once: OnceHere, user: TokenUser, customer_id: Id, phone_id: Id) -> shapes.Customer:
+    def removed(db: Session) -> shapes.Customer:
+        customer = customers.load_customer(db, customer_id, user)
+        customers.remove_phone(db, customer, phone_id, now(), by=user.login)
+        return shapes.Customer.model_validate(customer)
+
+    return once.do(removed)

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from agent_desktop.api import versions
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.once import OnceHere
-from agent_desktop.api.paging import Before, Limit, Listed, behind, page
+from agent_desktop.api.paging import Before, Limit, Listed, cut
 from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.api.versions import IfMatch
 from agent_desktop.desktop import LARGEST_ID, DesktopHere, Id, Reading
+from agent_desktop.knowledge import about
 from callcenter.database import now
-from ticketing import knowledge, tickets
+from ticketing import knowledge
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 
@@ -35,6 +36,17 @@ class Article(Shape):
     version: int
     changed_by: str
     changed_at: datetime
+
+
+class Written(Shape):
+    version: int
+    title: str
+    faults: list[str]
+    words: str
+    body: str
+    active: bool
+    by: str
+    at: datetime
 
 
 class NewArticle(Sent):
@@ -55,13 +67,15 @@ class ChangedArticle(Sent):
 
 
 class Solved(Sent):
-    ticket_id: Reference
+    ticket_id: Reference | None = None
+    call_id: str | None = Field(None, max_length=150)
 
 
 class Use(Shape):
     article_id: int
     version: int
     ticket_id: int | None
+    call_id: str | None
     by: str
     at: datetime
 
@@ -76,9 +90,8 @@ def list_articles(
     before: Before = "",
     limit: Limit = 50,
 ) -> Listed[Article]:
-    found = {one.id: one for one in knowledge.find(db, q, fault=fault, language=user.language, limit=FOUND_AT_MOST)}
-    there, more = behind(list(found), before, limit)
-    return page(request, Article, [found[one] for one in there], limit, lambda one: one.id, more=more)
+    found = knowledge.find(db, q, fault=fault, language=user.language, limit=FOUND_AT_MOST)
+    return cut(request, Article, found, before, limit, lambda one: one.id)
 
 
 @router.get("/articles/{article_id}", dependencies=[right("knowledge")], summary="One article")
@@ -86,6 +99,14 @@ def read_article(db: Reading, response: Response, article_id: Id) -> Article:
     article = knowledge.load(db, article_id)
     versions.tag(response, article.version)
     return Article.model_validate(article)
+
+
+@router.get("/articles/{article_id}/versions", dependencies=[right("knowledge")], summary="As it was, newest first")
+def list_versions(
+    request: Request, db: Reading, article_id: Id, before: Before = "", limit: Limit = 50
+) -> Listed[Written]:
+    found = knowledge.versions(db, knowledge.load(db, article_id))
+    return cut(request, Written, found, before, limit, lambda one: one.version)
 
 
 @router.post("/articles", dependencies=[right("knowledge.write")], status_code=201, summary="Write an article")
@@ -114,12 +135,13 @@ def change_article(
 
 
 @router.post(
-    "/articles/{article_id}/solved", dependencies=[right("tickets.write")], summary="This article solved a ticket"
+    "/articles/{article_id}/solved",
+    dependencies=[right("knowledge"), right("tickets.write")],
+    summary="This article solved a ticket, or a call",
 )
 def solved(once: OnceHere, user: TokenUser, article_id: Id, sent: Solved) -> Use:
     def said(db: Session) -> Use:
-        ticket = tickets.load_ticket(db, sent.ticket_id, user)
-        article = knowledge.load(db, article_id)
-        return Use.model_validate(knowledge.solved(db, article, by=user.login, now=now(), ticket_id=ticket.id))
+        article, kept_with = knowledge.load(db, article_id), about(db, user, sent.call_id, sent.ticket_id)
+        return Use.model_validate(knowledge.solved(db, article, by=user.login, now=now(), **kept_with))
 
     return once.do(said)

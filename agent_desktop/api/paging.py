@@ -42,6 +42,17 @@ def page(
     )
 
 
+def cut(
+    request: Request, shape: type[T], rows: Sequence[Any], before: str, limit: int, cursor: Callable[[Any], object]
+) -> Listed[T]:
+    """A page of rows that were read whole, in an order of their own."""
+    keys = [str(cursor(row)) for row in rows]
+    if before and before not in keys:
+        raise BadInput("before")
+    start = keys.index(before) + 1 if before else 0
+    return page(request, shape, rows[start : start + limit + 1], limit, cursor)
+
+
 def _next(request: Request, before: str) -> str:
     asked = request.url.include_query_params(before=before)
     return f"{asked.path}?{asked.query}"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.once import OnceHere
-from agent_desktop.api.paging import Before, Limit, Listed, behind, page
+from agent_desktop.api.paging import Before, Limit, Listed, cut
 from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.desktop import DesktopHere, Id, Reading
 from callcenter.database import now
@@ -51,6 +51,10 @@ class Meter(Shape):
     by: str
 
 
+class TakenBack(Shape):
+    taken_back: bool = True
+
+
 class NewMeter(Sent):
     on: date
     hours: int | None = Field(None, ge=0, le=1_000_000)
@@ -68,9 +72,8 @@ def list_relations(
     request: Request, db: Reading, user: TokenUser, customer_id: Id, before: Before = "", limit: Limit = 50
 ) -> Listed[Relation]:
     customer = customers.load_customer(db, customer_id, user)
-    found = {side.relation.id: side.relation for side in relations.of(db, customer.id)}
-    there, more = behind(list(found), before, limit)
-    return page(request, Relation, [found[one] for one in there], limit, lambda one: one.id, more=more)
+    found = [side.relation for side in relations.of(db, customer.id)]
+    return cut(request, Relation, found, before, limit, lambda one: one.id)
 
 
 @router.post(
@@ -111,9 +114,7 @@ def list_readings(
     request: Request, db: Reading, user: TokenUser, engine_id: Id, before: Before = "", limit: Limit = 50
 ) -> Listed[Meter]:
     engine = engines.load_engine(db, engine_id, user)
-    found = {one.id: one for one in readings.history(db, engine.id)}
-    there, more = behind(list(found), before, limit)
-    return page(request, Meter, [found[one] for one in there], limit, lambda one: one.id, more=more)
+    return cut(request, Meter, readings.history(db, engine.id), before, limit, lambda one: one.id)
 
 
 @router.post(
@@ -132,3 +133,19 @@ def add_reading(desktop: DesktopHere, once: OnceHere, user: TokenUser, engine_id
         )
 
     return once.do(added)
+
+
+@router.delete(
+    "/engines/{engine_id}/readings/{reading_id}",
+    dependencies=[right("engines.write")],
+    tags=["engines"],
+    summary="Take back a reading that was wrong",
+)
+def take_back_reading(once: OnceHere, user: TokenUser, engine_id: Id, reading_id: Id) -> TakenBack:
+    """That it was there stays told."""
+
+    def taken_back(db: Session) -> TakenBack:
+        readings.take_back(db, engines.load_engine(db, engine_id, user), reading_id, by=user.login, now=now())
+        return TakenBack()
+
+    return once.do(taken_back)

@@ -132,6 +132,11 @@ class ChangedTicket(Sent):
     fields: dict[str, Any] | None = None
 
 
+class NewStage(Sent):
+    stage: str = Field(min_length=1, max_length=30)
+    text: str = Field("", max_length=20_000)
+
+
 class Words(Sent):
     text: str = Field("", max_length=20_000)
 
@@ -141,6 +146,12 @@ class Phone(Shape):
     number: str
     label: str
     level: str
+
+
+class NewPhone(Sent):
+    number: str = Field(min_length=1, max_length=60)
+    label: str = Field("", max_length=20)
+    level: Literal["known", "maybe"] = "known"
 
 
 class Customer(Shape):

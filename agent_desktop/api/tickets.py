@@ -81,7 +81,7 @@ def open_ticket(desktop: DesktopHere, once: OnceHere, user: TokenUser, sent: sha
             zone=desktop.settings.centre.zone,
         )
 
-    return _stepped(once, user, opened)
+    return stepped(once, user, opened)
 
 
 @router.patch("/tickets/{ticket_id}", dependencies=[right("tickets.write")], summary="Change an open ticket")
@@ -106,9 +106,18 @@ def change_ticket(
         ticket = tickets.load_ticket(db, ticket_id, user)
         return tickets.change(db, ticket, version=version, by=user.login, now=now(), zone=zone, **changes)
 
-    whole = _stepped(Once(desktop, 0, "", "", 200), user, changed)
+    whole = stepped(Once(desktop, 0, "", "", 200), user, changed)
     versions.tag(response, whole.version)
     return whole
+
+
+@router.post("/tickets/{ticket_id}/stage", dependencies=[right("tickets.write")], summary="On to another stage")
+def move_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.NewStage) -> shapes.WholeTicket:
+    def moved(db: Session) -> Ticket:
+        ticket, zone = tickets.load_ticket(db, ticket_id, user), once.desktop.settings.centre.zone
+        return tickets.move(db, ticket, sent.stage, by=user.login, now=now(), zone=zone, text=sent.text)
+
+    return stepped(once, user, moved)
 
 
 @router.post("/tickets/{ticket_id}/notes", dependencies=[right("tickets.write")], summary="Add words to a ticket")
@@ -116,7 +125,7 @@ def note_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Wor
     def noted(db: Session) -> Ticket:
         return tickets.note(db, tickets.load_ticket(db, ticket_id, user), sent.text, by=user.login, now=now())
 
-    return _stepped(once, user, noted)
+    return stepped(once, user, noted)
 
 
 @router.post("/tickets/{ticket_id}/close", dependencies=[right("tickets.write")], summary="Close a ticket")
@@ -125,7 +134,7 @@ def close_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.Wo
         ticket, zone = tickets.load_ticket(db, ticket_id, user), once.desktop.settings.centre.zone
         return tickets.close(db, ticket, by=user.login, now=now(), text=sent.text, zone=zone)
 
-    return _stepped(once, user, closed)
+    return stepped(once, user, closed)
 
 
 @router.post("/tickets/{ticket_id}/reopen", dependencies=[right("tickets.write")], summary="Open a closed ticket again")
@@ -134,16 +143,16 @@ def reopen_ticket(once: OnceHere, user: TokenUser, ticket_id: Id, sent: shapes.W
         ticket, zone = tickets.load_ticket(db, ticket_id, user), once.desktop.settings.centre.zone
         return tickets.reopen(db, ticket, by=user.login, now=now(), text=sent.text, zone=zone)
 
-    return _stepped(once, user, reopened)
+    return stepped(once, user, reopened)
 
 
-def _stepped(once: Once, user: User, step: Callable[[Session], Ticket]) -> shapes.WholeTicket:
+def stepped(once: Once, user: User, step: Callable[[Session], Ticket]) -> shapes.WholeTicket:
     """Take the step, commit, tell the desks, and answer with the whole ticket as it is now."""
     nudges: list[Event] = []
 
-    def stepped(db: Session) -> shapes.WholeTicket:
+    def taken(db: Session) -> shapes.WholeTicket:
         ticket = step(db)
         nudges.append(tickets.nudge(ticket))
         return shapes.WholeTicket.model_validate(tickets.load_ticket(db, ticket.id, user))
 
-    return once.do(stepped, nudges)
+    return once.do(taken, nudges)

@@ -126,6 +126,12 @@ def start_webhook(once: OnceHere, webhook_id: Id) -> Hook:
     return once.do(started)
 
 
+@router.post("/webhooks/{webhook_id}/try", dependencies=[right("webhooks.write")], summary="Deliver a trial")
+def try_webhook(once: OnceHere, webhook_id: Id) -> Delivered:
+    """With nothing in it, to see whether the other side understands us."""
+    return once.do(lambda db: Delivered.model_validate(webhooks.try_out(db, webhooks.load(db, webhook_id), now())))
+
+
 @router.get("/webhooks/{webhook_id}/deliveries", dependencies=[right("webhooks")], summary="What came of each delivery")
 def list_deliveries(
     request: Request,
