@@ -209,7 +209,7 @@ def test_a_token_works_until_its_owner_ends_it_or_its_time_is_over(database, wan
         assert tokens.found(db, bearer, NOW) is None
 
 
-@pytest.mark.parametrize("scopes", [[], ["tickets"], ["tickets:write", "users:write"], ["*"]])
+@pytest.mark.parametrize("scopes", [[], ["tickets"], ["tickets:write", "passwords:write"], ["*"]])
 def test_a_token_is_made_for_scopes_there_are(database, wangfang, scopes):
     with database.write() as db, pytest.raises(tokens.NoSuchScope):
         tokens.create(db, wangfang, "ERP", NOW, scopes=scopes)
