@@ -16,7 +16,7 @@ from agent_desktop.session import allow
 from callcenter import phone
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError
-from callcenter.events import CallbackChanged
+from callcenter.nudges import CallbackChanged
 from cti import callbacks, dialling, wishes
 from ticketing import tickets
 from ticketing.rows import Customer

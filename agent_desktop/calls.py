@@ -18,7 +18,8 @@ from agent_desktop.session import allow, may
 from callcenter import phone
 from callcenter.database import from_us, to_us
 from callcenter.errors import BadInput, NotFound
-from callcenter.events import CustomerBound, Event
+from callcenter.events import Event
+from callcenter.facts import CustomerBound
 from config.people import User
 from config.queues import Queue
 from cti import projection

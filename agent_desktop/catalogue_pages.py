@@ -18,7 +18,7 @@ from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from config import calendar
-from ticketing import catalogue, dispatch, stations, tickets
+from ticketing import catalogue, deadlines, dispatch, stations
 from ticketing.rows import Station
 
 router = APIRouter()
@@ -90,7 +90,7 @@ def set_clock(page: PageHere, sent: SentForm) -> Response:
         rule = {name: sent.get(name, "").strip() for name in ("response_min", "solution_min", "calendar")}
         kind, urgent = sent.get("kind", ""), sent.get("urgent") == "1"
         catalogue.set_rule(db, kind, urgent, rule, by=page.user.login, now=now())
-        tickets.tell_clocks_anew(db, page.settings.centre.zone, now())
+        deadlines.tell_anew(db, page.settings.centre.zone, now())
 
     return _write(page, sent, "", write)
 
@@ -114,7 +114,7 @@ def set_form(page: PageHere, sent: SentForm) -> Response:
     def write(db: Session) -> None:
         text = sent.get("text", "").replace("\r\n", "\n")
         catalogue.set_form(db, sent.get("kind", ""), text, by=page.user.login, now=now())
-        tickets.tell_clocks_anew(db, page.settings.centre.zone, now())
+        deadlines.tell_anew(db, page.settings.centre.zone, now())
 
     return _write(page, sent, "", write)
 
@@ -124,7 +124,7 @@ def set_week(page: PageHere, sent: SentForm) -> Response:
     def write(db: Session) -> None:
         week = [sent.get(f"day{n}", "") for n in range(7)]
         calendar.set_week(db, sent.get("name", ""), week, "public" in sent, by=page.user.login, now=now())
-        tickets.tell_clocks_anew(db, page.settings.centre.zone, now())
+        deadlines.tell_anew(db, page.settings.centre.zone, now())
 
     return _write(page, sent, "", write)
 
@@ -140,7 +140,7 @@ def set_day(page: PageHere, sent: SentForm) -> Response:
             raise BadInput("%(what)s cannot be %(value)s", what="day", value=sent.get("day", "")[:20]) from None
         working = {"free": False, "worked": True, "list": None}.get(sent.get("how", ""))
         calendar.set_day(db, day, working, sent.get("title", ""), by=page.user.login, now=now())
-        tickets.tell_clocks_anew(db, page.settings.centre.zone, now())
+        deadlines.tell_anew(db, page.settings.centre.zone, now())
 
     return _write(page, sent, "", write)
 

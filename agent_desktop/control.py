@@ -18,7 +18,7 @@ from agent_desktop.session import allow
 from callcenter import jobs
 from callcenter.database import now
 from callcenter.errors import BadInput
-from callcenter.events import Wished
+from callcenter.nudges import Wished
 from cti import wishes
 from cti.rows import Call
 from ticketing import tickets

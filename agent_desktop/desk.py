@@ -35,7 +35,7 @@ from cti.rows import Call
 from ticketing import catalogue, customers, duties, search, tickets
 from ticketing.kinds import TicketIncomplete
 from ticketing.rows import CustomerKind, Ticket
-from ticketing.tickets import StaleTicket
+from ticketing.versions import StaleTicket
 
 SEARCHED = 12
 CARD_TEMPLATES = tuple(f"desk/{name}.html" for name in ("card", "head", "engines", "form", "parts"))

@@ -18,7 +18,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput, NotFound
-from callcenter.events import TicketChanged
+from callcenter.nudges import TicketChanged
 from config import calendar
 from config.people import User
 from ticketing import duties, tickets, ties

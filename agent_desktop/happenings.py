@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from agent_desktop import calls
-from callcenter import events, ledger
+from callcenter import facts, ledger
 from callcenter.events import Fact
 from callcenter.ledger import LedgerRow
 from config.people import User
@@ -36,25 +36,25 @@ class Words:
 
 
 TOLD: Mapping[type[Fact], Words] = {
-    events.LegStarted: Words("call.started", ("caller_number", "caller_name", "number", "did", "language")),
-    events.MenuLeft: Words("call.menu_left", ("flow", "queue", "kind", "serial")),
-    events.QueueJoined: Words("call.queued", ("queue", "position")),
-    events.AgentRung: Words("call.ringing", ("queue", "agent")),
-    events.AgentMissed: Words("call.missed", ("queue", "agent", "ring_ms")),
-    events.AgentAnswered: Words("call.answered", ("queue", "agent", "wait_s", "ring_s")),
-    events.AgentDone: Words("call.talked", ("queue", "agent", "wait_s", "talk_s", "reason")),
-    events.Held: Words("call.held"),
-    events.Resumed: Words("call.resumed"),
-    events.Transferred: Words("call.transferred", ("kind", "to")),
-    events.RecordingStarted: Words("call.recorded", ("file",)),
-    events.CustomerBound: Words("call.customer", ("customer_id", "by")),
-    events.LegEnded: Words("call.ended"),
-    events.StatusChosen: Words("agent.status", ("agent", "status", "reason", "by")),
-    events.WrapUpFinished: Words("agent.wrapped_up", ("agent", "by")),
-    events.PhoneSeen: Words("agent.phone", ("agent", "reachable")),
-    events.TicketStepped: Words("ticket.", ("ticket_id", "version", "kind", "by")),
-    events.SwitchLost: Words("switch.lost"),
-    events.SwitchFound: Words("switch.found", ("restarted",)),
+    facts.LegStarted: Words("call.started", ("caller_number", "caller_name", "number", "did", "language")),
+    facts.MenuLeft: Words("call.menu_left", ("flow", "queue", "kind", "serial")),
+    facts.QueueJoined: Words("call.queued", ("queue", "position")),
+    facts.AgentRung: Words("call.ringing", ("queue", "agent")),
+    facts.AgentMissed: Words("call.missed", ("queue", "agent", "ring_ms")),
+    facts.AgentAnswered: Words("call.answered", ("queue", "agent", "wait_s", "ring_s")),
+    facts.AgentDone: Words("call.talked", ("queue", "agent", "wait_s", "talk_s", "reason")),
+    facts.Held: Words("call.held"),
+    facts.Resumed: Words("call.resumed"),
+    facts.Transferred: Words("call.transferred", ("kind", "to")),
+    facts.RecordingStarted: Words("call.recorded", ("file",)),
+    facts.CustomerBound: Words("call.customer", ("customer_id", "by")),
+    facts.LegEnded: Words("call.ended"),
+    facts.StatusChosen: Words("agent.status", ("agent", "status", "reason", "by")),
+    facts.WrapUpFinished: Words("agent.wrapped_up", ("agent", "by")),
+    facts.PhoneSeen: Words("agent.phone", ("agent", "reachable")),
+    facts.TicketStepped: Words("ticket.", ("ticket_id", "version", "kind", "by")),
+    facts.SwitchLost: Words("switch.lost"),
+    facts.SwitchFound: Words("switch.found", ("restarted",)),
 }
 """What is not here is between the switch and us."""
 
@@ -108,12 +108,12 @@ def between(db: Session, first: int, last: int, limit: int) -> list[Happening]:
 
 
 def _is_told(fact: Fact) -> bool:
-    return type(fact) in TOLD and not (isinstance(fact, events.LegStarted) and fact.leg_id != fact.call_id)
+    return type(fact) in TOLD and not (isinstance(fact, facts.LegStarted) and fact.leg_id != fact.call_id)
 
 
 def _put(seq: int, fact: Fact) -> Happening:
     words = TOLD[type(fact)]
-    name = words.name + (fact.what if isinstance(fact, events.TicketStepped) else "")
+    name = words.name + (fact.what if isinstance(fact, facts.TicketStepped) else "")
     data = {field: getattr(fact, field) for field in words.fields}
     return Happening(seq, name, fact.at, fact.switch, fact.call_id, data)
 

@@ -15,7 +15,7 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter import phone
 from callcenter.database import now
-from callcenter.events import HelpChanged
+from callcenter.nudges import HelpChanged
 from config.people import User
 from config.queues import Queue
 from cti import callbacks, helping

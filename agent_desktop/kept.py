@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from agent_desktop.page import PageHere
 from agent_desktop.session import allow
 from callcenter.database import now
-from callcenter.events import Wished
+from callcenter.nudges import Wished
 from cti import wishes
 from cti.rows import Call, Segment
 

@@ -17,7 +17,7 @@ from agent_desktop.page import PageHere
 from agent_desktop.session import allow
 from callcenter.database import Base, now
 from callcenter.errors import BadInput, NotFound
-from callcenter.events import LineMeasured
+from callcenter.facts import LineMeasured
 from cti import projection
 from cti.rows import Leg
 

@@ -27,19 +27,18 @@ from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
 from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
 from callcenter.bus import Bus
 from callcenter.database import Database, to_us
-from callcenter.events import (
+from callcenter.events import Event, Nudge
+from callcenter.nudges import (
     AgentChanged,
     CallbackChanged,
     CallChanged,
-    Event,
     HelpChanged,
-    Nudge,
     PhoneTaken,
     RecordingChanged,
     Wished,
     WishSettled,
-    as_payload,
 )
+from callcenter.payloads import as_payload
 from config.people import User
 from cti.rows import Agent, Call, SwitchRow
 

@@ -14,7 +14,7 @@ from agent_desktop.seat import more_wrap_up
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import CallCenterError
-from callcenter.events import CallChanged
+from callcenter.nudges import CallChanged
 from cti import agents, dispositions
 
 router = APIRouter()

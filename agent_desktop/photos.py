@@ -19,7 +19,7 @@ from agent_desktop.page import OpenPage, Page, PageHere
 from agent_desktop.session import Forged, allow, of_our_origin
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
-from callcenter.events import TicketChanged
+from callcenter.nudges import TicketChanged
 from config.people import User
 from ticketing import attachments, tickets
 from ticketing.attachments import Attachment

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callcenter.errors import BadInput, CallCenterError
-from callcenter.events import Event, StatusChosen, WrapUpExtended, WrapUpFinished
+from callcenter.events import Event
+from callcenter.facts import StatusChosen, WrapUpExtended, WrapUpFinished
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings

@@ -18,12 +18,11 @@ from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput
 from config.people import User
-from ticketing import catalogue, guides, knowledge, tickets
+from ticketing import catalogue, deadlines, guides, knowledge, tickets
 from ticketing.catalogue import Catalogue
 from ticketing.kinds import Fault, Field, Form, Stage, TicketIncomplete
 from ticketing.rows import Ticket, TicketKind, TicketState
-from ticketing.tickets import StaleTicket
-from ticketing.versions import Merged
+from ticketing.versions import Merged, StaleTicket
 
 AT_ONCE = 50
 
@@ -96,7 +95,7 @@ def show(
     users = db.scalars(select(User).order_by(User.login)).all()
     names, at_work = {user.login: user.name for user in users}, {user.login for user in users if user.active}
     undone = ticket.state in tickets.UNDONE
-    clock = tickets.clock_of(db, ticket, at, zone)
+    clock = deadlines.of(db, ticket, at, zone)
     shown = ticket_lines.held_by(ticket, page)
     if typed and "subject" in typed:
         shown |= merged.values if merged else typed

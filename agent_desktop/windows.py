@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from agent_desktop.page import PageHere
 from agent_desktop.session import allow
 from callcenter.database import Base, now
-from callcenter.events import PhoneTaken
+from callcenter.nudges import PhoneTaken
 
 WINDOW = "^[A-Za-z0-9_-]{1,40}$"
 

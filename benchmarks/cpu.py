@@ -22,7 +22,7 @@ import psutil
 import tests.tables  # noqa: F401 - the tables must be known before they are made
 from benchmarks.frame import Goal, Row
 from callcenter.database import Database, now
-from callcenter.events import PhoneSeen, StatusChosen
+from callcenter.facts import PhoneSeen, StatusChosen
 from config import settings as settings_
 from config import switch
 from config.people import QueueMember, User

@@ -119,7 +119,7 @@ def _serve(home: Path) -> None:
     """The desktop; each line on standard input is a ticket that changes, until it closes."""
     import tests.tables  # noqa: F401
     from callcenter.database import Database, now
-    from callcenter.events import TicketChanged
+    from callcenter.nudges import TicketChanged
     from config import people
     from config.people import User
     from tests.desktop import make_desk, served

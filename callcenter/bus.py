@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import redis
 
-from callcenter.events import Event, as_payload, from_payload
+from callcenter.events import Event
+from callcenter.payloads import as_payload, from_payload
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base, to_us
-from callcenter.events import Fact, as_payload, from_payload
+from callcenter.events import Fact
+from callcenter.payloads import as_payload, from_payload
 
 _COLUMNS = ("at", "switch", "call_id")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
     AgentRung,
     BridgeEntered,
-    Fact,
     LegEnded,
     LegStarted,
     PhoneSeen,

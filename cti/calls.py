@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter.database import to_us
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
@@ -21,7 +22,6 @@ from callcenter.events import (
     CallerKept,
     CustomerBound,
     Dialled,
-    Fact,
     Held,
     LegAnswered,
     LegEnded,

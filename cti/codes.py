@@ -19,8 +19,10 @@ from sqlalchemy.orm import Session
 from callcenter.bus import Bus
 from callcenter.database import Database, now
 from callcenter.errors import CallCenterError
-from callcenter.events import Event, Fact, HelpChanged, StatusChosen, Wished, WrapUpExtended, WrapUpFinished
+from callcenter.events import Event, Fact
+from callcenter.facts import StatusChosen, WrapUpExtended, WrapUpFinished
 from callcenter.jobs import Job
+from callcenter.nudges import HelpChanged, Wished
 from config import people
 from config.people import User
 from config.settings import Settings

@@ -15,7 +15,8 @@ from callcenter import jobs
 from callcenter.bus import Bus
 from callcenter.database import Database, now
 from callcenter.errors import CallCenterError
-from callcenter.events import CallbackChanged, CallChanged, Event, Wished, WishSettled
+from callcenter.events import Event
+from callcenter.nudges import CallbackChanged, CallChanged, Wished, WishSettled
 from config.settings import Settings
 from cti import callbacks
 from cti.ami import Door

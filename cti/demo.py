@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, selectinload
 
-from callcenter import events as said
+from callcenter import facts as said
 from callcenter import phone
 from callcenter.database import Database, from_us
 from callcenter.events import Fact

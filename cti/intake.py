@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
-from callcenter.events import Event, Fact, SwitchChanged
+from callcenter.events import Event, Fact
+from callcenter.nudges import SwitchChanged
 from config.settings import Settings
 from cti import invariants, logs, resync, tail
 from cti.ami import Door, SwitchRefused, SwitchUnreachable

@@ -15,15 +15,8 @@ from typing import Any
 
 from callcenter import phone
 from callcenter.database import from_us
-from callcenter.events import (
-    AgentAnswered,
-    AgentDone,
-    AgentMissed,
-    Fact,
-    MemberPaused,
-    QueueAbandoned,
-    QueueJoined,
-)
+from callcenter.events import Fact
+from callcenter.facts import AgentAnswered, AgentDone, AgentMissed, MemberPaused, QueueAbandoned, QueueJoined
 from cti.translate import Message, Normalise, agent_of, at_of, translate
 
 _KINDS = {

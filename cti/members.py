@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from callcenter.events import MemberChanged
+from callcenter.facts import MemberChanged
 from config.people import QueueMember, User
 from cti.rows import Membership
 

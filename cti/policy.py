@@ -19,16 +19,9 @@ from sqlalchemy.orm import Session
 
 from callcenter.bus import Bus
 from callcenter.database import Database, now
-from callcenter.events import (
-    AgentChanged,
-    AgentMissed,
-    Event,
-    Fact,
-    PhoneSeen,
-    StatusChosen,
-    SwitchChanged,
-    WrapUpFinished,
-)
+from callcenter.events import Event, Fact
+from callcenter.facts import AgentMissed, PhoneSeen, StatusChosen, WrapUpFinished
+from callcenter.nudges import AgentChanged, SwitchChanged
 from config.queues import Queue
 from config.settings import Settings
 from cti import agents, members

@@ -18,19 +18,9 @@ from sqlalchemy.orm import Session, aliased
 
 from callcenter import jobs, ledger, phone
 from callcenter.database import Database
-from callcenter.events import (
-    AgentChanged,
-    AgentRung,
-    CallChanged,
-    CustomerBound,
-    Dialled,
-    Event,
-    Fact,
-    LegEnded,
-    LegStarted,
-    MemberChanged,
-    PhoneSeen,
-)
+from callcenter.events import Event, Fact
+from callcenter.facts import AgentRung, CustomerBound, Dialled, LegEnded, LegStarted, MemberChanged, PhoneSeen
+from callcenter.nudges import AgentChanged, CallChanged
 from cti import agents, calls, members, rollups
 from cti.rows import PROJECTIONS, Agent, Call, Leg, Offer, Segment, Spell
 from cti.story import State, Story, begin

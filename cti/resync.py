@@ -17,11 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callcenter import ledger
-from callcenter.events import (
+from callcenter.events import Event, Fact
+from callcenter.facts import (
     BridgeEntered,
     BridgeLeft,
-    Event,
-    Fact,
     LegAnswered,
     LegEnded,
     LegStarted,

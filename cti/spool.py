@@ -10,7 +10,8 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, cast
 
-from callcenter.events import Fact, as_payload, from_payload
+from callcenter.events import Fact
+from callcenter.payloads import as_payload, from_payload
 
 log = logging.getLogger(__name__)
 

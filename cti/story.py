@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from callcenter.database import Base
-from callcenter.events import AgentAnswered, AgentRung, Fact, LegEnded, MenuStep, QueueJoined
+from callcenter.events import Fact
+from callcenter.facts import AgentAnswered, AgentRung, LegEnded, MenuStep, QueueJoined
 from cti.rows import Call, Leg, Offer, Segment
 
 

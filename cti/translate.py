@@ -13,7 +13,8 @@ from typing import Any
 
 from callcenter import phone
 from callcenter.database import from_us
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
@@ -23,7 +24,6 @@ from callcenter.events import (
     CallBackAsked,
     CallerKept,
     Dialled,
-    Fact,
     Held,
     LegAnswered,
     LegEnded,

@@ -13,9 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callcenter.errors import NotFound
-from callcenter.events import Event, RecordingChanged
+from callcenter.events import Event
 from callcenter.jobs import Job
 from callcenter.ledger import LedgerRow
+from callcenter.nudges import RecordingChanged
 from callcenter.worker import Work
 from config.settings import Settings
 from cti.rows import Call, Leg

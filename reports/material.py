@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from callcenter import phone
 from callcenter.errors import NotFound
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentRung,
-    Fact,
     LegStarted,
     MemberChanged,
     MemberPaused,

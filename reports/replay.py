@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from callcenter.events import AgentRung, Fact, QueueJoined
+from callcenter.events import Fact
+from callcenter.facts import AgentRung, QueueJoined
 from cti import calls
 from cti.rows import Call, Spell
 from cti.story import State, Story, begin

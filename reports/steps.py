@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from callcenter import events as told
+from callcenter import facts as told
 from callcenter.events import Fact
 from callcenter.texts import marked as _
 

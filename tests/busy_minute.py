@@ -22,8 +22,10 @@ from sqlalchemy import select
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
-from callcenter.events import Fact, StatusChosen, WrapUpFinished, as_payload
+from callcenter.events import Fact
+from callcenter.facts import StatusChosen, WrapUpFinished
 from callcenter.ledger import LedgerRow, as_fact
+from callcenter.payloads import as_payload
 from config import queues
 from config.queues import Did
 from config.switch import sip_password

@@ -21,7 +21,8 @@ import tests.tables  # noqa: F401
 from agent_desktop.app import create_app
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
-from callcenter.events import AgentAnswered, AgentRung, Fact, LegEnded, LegStarted, QueueJoined
+from callcenter.events import Fact
+from callcenter.facts import AgentAnswered, AgentRung, LegEnded, LegStarted, QueueJoined
 from config import people, queues, tokens
 from config.people import Role, User
 from config.settings import Settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
@@ -14,7 +15,6 @@ from callcenter.events import (
     BridgeLeft,
     CallerKept,
     CustomerBound,
-    Fact,
     Held,
     LegAnswered,
     LegEnded,

@@ -10,11 +10,11 @@ from typing import Any
 
 from callcenter import phone
 from callcenter.database import Database
-from callcenter.events import AgentAnswered as Answered
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import AgentAnswered as Answered
+from callcenter.facts import (
     BridgeEntered,
     BridgeLeft,
-    Fact,
     Held,
     LegAnswered,
     LegEnded,

@@ -17,7 +17,7 @@ from typing import Self
 from sqlalchemy import select
 
 from callcenter.database import now
-from callcenter.events import StatusChosen
+from callcenter.facts import StatusChosen
 from config import queues
 from config.queues import Queue
 from cti.projection import record

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from callcenter.bus import Bus
 from callcenter.database import Database, now
-from callcenter.events import RecordingStarted, StatusChosen
+from callcenter.facts import RecordingStarted, StatusChosen
 from config.settings import Settings
 from recordings.rows import Recording
 from tests.facts import Told

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from callcenter.database import from_us
-from callcenter.events import Fact, from_payload
+from callcenter.events import Fact
+from callcenter.payloads import from_payload
 from cti.translate import Message, translate
 
 FOLDER = Path(__file__).parent / "data" / "busy_minute"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from callcenter import events as said
+from callcenter import facts as said
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from callcenter import jobs
 from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
-from callcenter.events import Event, TicketChanged
+from callcenter.events import Event
+from callcenter.nudges import TicketChanged
 from callcenter.worker import Work
 from config.people import User, may
 from ticketing import customers, tickets

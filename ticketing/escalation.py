@@ -16,7 +16,8 @@ from config.settings import Settings
 from ticketing import catalogue, clocks, tickets
 from ticketing.kinds import Form, Rung
 from ticketing.rows import Ticket, TicketState
-from ticketing.tickets import StaleTicket, WrongTicketState
+from ticketing.tickets import WrongTicketState
+from ticketing.versions import StaleTicket
 
 JOB = "escalation"
 EVERY = timedelta(minutes=5)

@@ -12,52 +12,24 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
 
 from callcenter import ledger
-from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
-from callcenter.events import TicketChanged, TicketStepped
-from config import calendar
+from callcenter.facts import TicketStepped
+from callcenter.nudges import TicketChanged
 from config.people import User, may
-from ticketing import catalogue, clocks, customers, engines, findable, roads
-from ticketing.clocks import Clock
-from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
-from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
+from ticketing import catalogue, customers, deadlines, engines, findable
+from ticketing import changes as amounts
+from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked
+from ticketing.rows import IDS, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
 from ticketing.text import clean, line
-from ticketing.versions import StaleTicket as StaleTicket
 from ticketing.versions import refuse_stale
 
 UNDONE = (TicketState.OPEN.value, TicketState.WAITING.value)
-_CHANGEABLE = frozenset(
-    [
-        "subject",
-        "urgent",
-        "owner",
-        "due_at",
-        "customer_id",
-        "engine_id",
-        "station_id",
-        "call_id",
-        "fields",
-        "state",
-        "stage",
-        "level",
-    ]
-)
-
-_POINTS_TO: dict[str, tuple[type[Base], Fault]] = {
-    "customer_id": (Customer, Fault("没有这个客户", "There is no such customer")),
-    "engine_id": (Engine, Fault("没有这台发动机", "There is no such engine")),
-    "station_id": (Station, Fault("没有这个服务站", "There is no such station")),
-}
 
 
 class WrongTicketState(CallCenterError):
     """A colleague was faster: the ticket is not in the state this needs. Nothing was changed."""
 
     status = 409
-
-
-class NoWayThere(BadInput):
-    """A ticket of this kind cannot go from where it stands to there."""
 
 
 # --- opening -----------------------------------------------------------------------------------------------------
@@ -98,13 +70,13 @@ def open_ticket(
         faults["engine"] = Fault("请选择发动机或填写机号", "Choose the engine or enter its serial number")
     customer_id = customers.standing_id(db, customer_id)
     named = {"customer_id": customer_id, "engine_id": engine_id, "station_id": station_id, "owner": owner}
-    faults |= _unknown(db, named | {"call_id": call_id})
+    faults |= amounts.unknown(db, named | {"call_id": call_id})
     if faults:
         raise TicketIncomplete(faults)
     if engine_id is None and answers.get("serial"):
         meant = engines.find(db, answers["serial"], limit=2)
         engine_id = meant[0].id if len(meant) == 1 else None
-    _read_marker(form, answers)
+    amounts.read_marker(form, answers)
     first = form.stages[0]
     ticket = Ticket(
         number=_next_number(db, form.letter, now.astimezone(zone).strftime("%y%m%d")),
@@ -128,7 +100,7 @@ def open_ticket(
     told = {} if due_at is None else {"due_at": [None, due_at.isoformat()]}
     entry = TicketEntry(at=now, by=by, what="opened", text=ticket.notes, changes=told, version=1)
     ticket.entries.append(entry)
-    for name, value in _by_the_clock(db, ticket, [entry], now, zone).items():
+    for name, value in deadlines.told(db, ticket, [entry], now, zone).items():
         setattr(ticket, name, value)
     db.add(ticket)
     db.flush()
@@ -150,14 +122,6 @@ def _next_number(db: Session, letter: str, day: str) -> str:
     first = dialect.insert(TicketSeries).values(series=f"{letter}{day}", last=1)
     count = first.on_conflict_do_update(index_elements=["series"], set_={"last": TicketSeries.last + 1})
     return f"{letter}{day}-{db.scalar(count.returning(TicketSeries.last)):04d}"
-
-
-def _read_marker(form: Form, answers: dict[str, Any]) -> None:
-    """A kilometre marker said within the place is kept as one, where the form asks for it."""
-    if form.field("road") and not answers.get("road"):
-        found = roads.marker_in(str(answers.get("place", "")))
-        if found is not None:
-            answers["road"] = str(found)
 
 
 # --- loading -----------------------------------------------------------------------------------------------------
@@ -263,7 +227,7 @@ def change(
     and notes made meanwhile do not count as a change. ``fields`` replaces the answers it names. ``state`` alone means
     the stage of that state. ``also`` is kept in the entry beside what changed.
     """
-    unknown = changes.keys() - _CHANGEABLE
+    unknown = changes.keys() - amounts.CHANGEABLE
     if unknown:
         raise BadInput("a ticket has no %(unknown)s to change", unknown=", ".join(sorted(unknown)))
     form = catalogue.current(db).form(ticket.kind)
@@ -272,7 +236,7 @@ def change(
         if ticket.state not in UNDONE:
             raise WrongTicketState(ticket.number)
         refuse_stale(ticket, form, version)
-        new = _values(db, ticket, form, changes)
+        new = amounts.values(db, ticket, form, changes)
         differing = {name: value for name, value in new.items() if getattr(ticket, name) != value}
         if not differing:
             return note(db, ticket, text, by=by, now=now) if text.strip() else ticket
@@ -280,7 +244,7 @@ def change(
         told |= also or {}
         if "stage" in differing:
             differing["stage_at"] = now
-            told |= _reached(ticket, form.stage(differing["stage"]), now)
+            told |= amounts.reached(ticket, form.stage(differing["stage"]), now)
         try:
             return _step(db, ticket, what, by, now, text=_words(text), values=differing, changes=told, zone=zone)
         except WrongTicketState:
@@ -331,40 +295,6 @@ def reopen(db: Session, ticket: Ticket, *, by: str, now: datetime, text: str = "
     return _step(db, ticket, "reopened", by, now, text=_words(text), values=values, only_from=only_from, zone=zone)
 
 
-def clock_of(db: Session, ticket: Ticket, now: datetime, zone: tzinfo) -> Clock:
-    """The clock as it stands, told from the ticket's entries."""
-    rule = catalogue.current(db).form(ticket.kind).rule(ticket.urgent)
-    return clocks.read(ticket.entries, rule, calendar.load(db, rule.calendar, zone), now)
-
-
-def tell_clocks_anew(db: Session, zone: tzinfo, now: datetime) -> int:
-    """After a rule or a calendar changed: what every open ticket promises now. How many promise something else."""
-    changed = 0
-    rows = select(Ticket).where(Ticket.state.in_(UNDONE)).options(selectinload(Ticket.entries))
-    for ticket in db.scalars(rows):
-        told = _by_the_clock(db, ticket, ticket.entries, now, zone)
-        if any(getattr(ticket, name) != value for name, value in told.items()):
-            db.execute(update(Ticket).where(Ticket.id == ticket.id).values(**told))
-            changed += 1
-    return changed
-
-
-def _by_the_clock(
-    db: Session, ticket: Ticket, entries: Sequence[TicketEntry], now: datetime, zone: tzinfo, urgent: bool | None = None
-) -> dict[str, Any]:
-    form = catalogue.current(db).form(ticket.kind)
-    rule = form.rule(ticket.urgent if urgent is None else urgent)
-    clock = clocks.read(entries, rule, calendar.load(db, rule.calendar, zone), now)
-    resting = clock.paused_at is not None and clock.left is not None
-    return {
-        "due_at": clock.due,
-        "response_due_at": clock.response_due,
-        "responded_at": clock.responded_at,
-        "solved_at": clock.solved_at,
-        "left_s": int(clock.left.total_seconds()) if resting and clock.left is not None else None,
-    }
-
-
 def _step(
     db: Session,
     ticket: Ticket,
@@ -389,7 +319,7 @@ def _step(
     set_ = {"changed_at": now, "version": Ticket.version + 1} | dict(values or {})
     if values:
         urgent = values.get("urgent")
-        set_ |= _by_the_clock(db, ticket, [*ticket.entries, entry], now, zone, urgent)
+        set_ |= deadlines.told(db, ticket, [*ticket.entries, entry], now, zone, urgent)
     done = cast(CursorResult[Any], db.execute(own.values(**set_).execution_options(synchronize_session=False)))
     if done.rowcount != 1:
         raise WrongTicketState(ticket.number)
@@ -403,77 +333,9 @@ def _step(
     return ticket
 
 
-def _reached(ticket: Ticket, stage: Stage, now: datetime) -> dict[str, Any]:
-    """What coming to a stage says beside: the customer is answered, the thing is done, or not after all."""
-    told: dict[str, Any] = {}
-    if stage.responds and ticket.responded_at is None:
-        told["responded_at"] = [None, now.isoformat()]
-    if stage.solves and ticket.solved_at is None:
-        told["solved_at"] = [None, now.isoformat()]
-    elif not stage.solves and ticket.solved_at is not None:
-        told["solved_at"] = [ticket.solved_at.isoformat(), None]
-    return told
-
-
 def _refresh(db: Session, ticket: Ticket) -> None:
     db.refresh(ticket, [column.key for column in Ticket.__mapper__.column_attrs])
     db.expire(ticket, ["customer", "engine", "entries"])
-
-
-def _values(db: Session, ticket: Ticket, form: Form, changes: Mapping[str, Any]) -> dict[str, Any]:
-    new = dict(changes)
-    if "customer_id" in new:
-        new["customer_id"] = customers.standing_id(db, new["customer_id"])
-    faults = _unknown(db, new)
-    if "subject" in new:
-        new["subject"] = line(str(new["subject"]))
-        if not new["subject"] or len(new["subject"]) > 200:
-            faults["subject"] = MISSING if not new["subject"] else Fault("最多 200 字", "200 characters at most")
-    if "fields" in new:
-        new["fields"], wrong = checked(form, ticket.fields | dict(new["fields"]), ticket.fields)
-        _read_marker(form, new["fields"])
-        faults |= wrong
-    if faults:
-        raise TicketIncomplete(faults)
-    stage = _stage(ticket, form, new.get("stage"), new.pop("state", None))
-    if stage is not None:
-        new |= {"stage": stage.code, "state": stage.state.value}
-    return new
-
-
-def _stage(ticket: Ticket, form: Form, code: str | None, state: str | None) -> Stage | None:
-    """The stage meant by a code, or by a state alone: there, or back where it stood before it waited."""
-    if code is None:
-        if state is None or state == ticket.state:
-            return None
-        if state not in UNDONE:
-            raise BadInput("close() closes a ticket")
-        before = [entry.changes["stage"][0] for entry in ticket.entries if "stage" in entry.changes]
-        code = form.first(TicketState(state)).code
-        if state == TicketState.OPEN and before and form.stage(before[-1]).state is TicketState.OPEN:
-            code = before[-1]
-    if code == ticket.stage:
-        return None
-    found = next((stage for stage in form.stages if stage.code == code), None)
-    here = form.stage(ticket.stage)
-    if found is None or found.state is TicketState.CLOSED or (here.next and code not in here.next):
-        raise NoWayThere(f"{ticket.stage} → {code[:30]}")
-    return found
-
-
-def _unknown(db: Session, named: Mapping[str, Any]) -> dict[str, Fault]:
-    """What a ticket would point to but is not there."""
-    faults: dict[str, Fault] = {}
-    for name, (row, fault) in _POINTS_TO.items():
-        number = named.get(name)
-        if number is not None and (number not in IDS or db.get(row, number) is None):
-            faults[name.removesuffix("_id")] = fault
-    owner, call_id = named.get("owner") or "", named.get("call_id") or ""
-    if owner and db.scalar(select(User.id).where(User.login == line(owner))) is None:
-        faults["owner"] = Fault("没有这个用户", "There is no such user")
-    if len(call_id) > 150 or not call_id.isprintable():
-        faults["call_id"] = Fault("没有这个通话", "There is no such call")
-    return faults
 
 
 def _told(value: Any) -> Any:

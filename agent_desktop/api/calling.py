@@ -16,7 +16,8 @@ from agent_desktop.api.paging import Before, Limit, Listed, cut
 from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.desktop import DesktopHere, Id, Reading
 from callcenter.database import now
-from callcenter.events import CallbackChanged, Event
+from callcenter.events import Event
+from callcenter.nudges import CallbackChanged
 from cti import callbacks, dialling, wishes
 from ticketing import tickets
 

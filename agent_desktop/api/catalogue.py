@@ -18,7 +18,7 @@ from agent_desktop.desktop import Reading
 from callcenter.database import now
 from callcenter.errors import NotFound
 from config import calendar
-from ticketing import catalogue, tickets
+from ticketing import catalogue, deadlines
 from ticketing.kinds import Form
 
 router = APIRouter(prefix="/v1", tags=["kinds and words"])
@@ -176,7 +176,7 @@ def _anew(once: Once, kind: str, write: Callable[[Session], object]) -> Kind:
 
     def written(db: Session) -> Kind:
         write(db)
-        tickets.tell_clocks_anew(db, once.desktop.settings.centre.zone, now())
+        deadlines.tell_anew(db, once.desktop.settings.centre.zone, now())
         return _of(db, kind)
 
     return once.do(written)
@@ -223,7 +223,7 @@ def _weeks(db: Session) -> list[Week]:
 def set_week(once: OnceHere, user: TokenUser, name: str, sent: NewWeek) -> Week:
     def set_(db: Session) -> Week:
         calendar.set_week(db, name, sent.week, sent.public, by=user.login, now=now())
-        tickets.tell_clocks_anew(db, once.desktop.settings.centre.zone, now())
+        deadlines.tell_anew(db, once.desktop.settings.centre.zone, now())
         return next(one for one in _weeks(db) if one.name == name)
 
     return once.do(set_)
@@ -235,7 +235,7 @@ def set_day(once: OnceHere, user: TokenUser, day: date, sent: NewDay) -> Day:
 
     def set_(db: Session) -> Day:
         calendar.set_day(db, day, working, sent.title, by=user.login, now=now())
-        tickets.tell_clocks_anew(db, once.desktop.settings.centre.zone, now())
+        deadlines.tell_anew(db, once.desktop.settings.centre.zone, now())
         return Day(day=day, working=working, title=sent.title)
 
     return once.do(set_)

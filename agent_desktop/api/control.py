@@ -16,7 +16,8 @@ from agent_desktop.calls import load_call
 from agent_desktop.desktop import DesktopHere, Reading
 from callcenter import jobs
 from callcenter.database import now
-from callcenter.events import Event, Wished
+from callcenter.events import Event
+from callcenter.nudges import Wished
 from cti import wishes
 from ticketing import tickets
 

@@ -18,7 +18,8 @@ from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.desktop import Id, Reading
 from callcenter.database import now
 from callcenter.errors import BadInput
-from callcenter.events import Event, TicketChanged
+from callcenter.events import Event
+from callcenter.nudges import TicketChanged
 from ticketing import duties, tickets
 
 router = APIRouter(prefix="/v1", tags=["promises and diary"])

@@ -17,7 +17,8 @@ from agent_desktop.api.versions import IfMatch
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import DesktopHere, Reading
 from callcenter.database import now
-from callcenter.events import CallChanged, Event
+from callcenter.events import Event
+from callcenter.nudges import CallChanged
 from config import definitions, queues
 from cti import dispositions
 

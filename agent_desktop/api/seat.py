@@ -19,7 +19,8 @@ from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Desktop, DesktopHere, Id, Reading
 from callcenter.database import now
-from callcenter.events import Event, HelpChanged
+from callcenter.events import Event
+from callcenter.nudges import HelpChanged
 from config.people import User
 from cti import helping
 from ticketing import tickets

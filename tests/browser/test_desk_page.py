@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, WebSocket
 from sqlalchemy import select
 
 from callcenter.database import Database, now
-from callcenter.events import StatusChosen
+from callcenter.facts import StatusChosen
 from recordings.rows import Recording
 from tests.desktop import Desk, make_desk, served
 from tests.told import Caller, tell

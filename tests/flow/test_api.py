@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from callcenter.database import now
-from callcenter.events import StatusChosen, TicketChanged
+from callcenter.facts import StatusChosen
+from callcenter.nudges import TicketChanged
 from config import people
 from cti import invariants
 from tests.desktop import answer, arrival, hang_up, ringing, tell

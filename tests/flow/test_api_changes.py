@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from agent_desktop.rows import SentOnce
 from callcenter.database import now
-from callcenter.events import TicketChanged
+from callcenter.nudges import TicketChanged
 from ticketing import customers, engines
 from ticketing.rows import Customer, Ticket
 

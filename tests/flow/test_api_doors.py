@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from callcenter.database import now
-from callcenter.events import CallbackChanged, TicketChanged
+from callcenter.nudges import CallbackChanged, TicketChanged
 from cti.rows import Agent
 from tests.desktop import tell
 from tests.facts import Told

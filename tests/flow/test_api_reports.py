@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from callcenter.database import now
-from callcenter.events import SwitchFound, SwitchLost
+from callcenter.facts import SwitchFound, SwitchLost
 from reports import report
 from tests.desktop import answer, arrival, hang_up, ringing, tell
 

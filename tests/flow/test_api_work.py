@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from callcenter.database import now
-from callcenter.events import Wished
+from callcenter.nudges import Wished
 from tests.desktop import tell
 from tests.facts import Told
 from ticketing import customers, engines, stations, tickets

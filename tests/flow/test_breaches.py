@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from callcenter.database import Database
-from callcenter.events import BridgeLeft
+from callcenter.facts import BridgeLeft
 from cti import intake
 from cti.rows import Agent, BreachRow, Leg
 from tests.fake_ami import fake_ami

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from callcenter.database import Database, now
 from callcenter.errors import NotFound
-from callcenter.events import BridgeEntered, LegAnswered, LegEnded, LegStarted, PhoneSeen, StatusChosen
+from callcenter.facts import BridgeEntered, LegAnswered, LegEnded, LegStarted, PhoneSeen, StatusChosen
 from callcenter.jobs import Job
 from config.people import User
 from config.settings import Settings

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from callcenter.database import now
 from config import calendar
 from config.people import User
-from ticketing import catalogue, customers, engines, tickets
+from ticketing import catalogue, customers, deadlines, engines, tickets
 from ticketing.catalogue import BadForm
 from ticketing.kinds import TicketIncomplete
 from ticketing.rows import Station, Ticket
@@ -100,12 +100,12 @@ def test_a_clock_changed_is_promised_anew_for_what_is_open(db):
     assert ticket.due_at == datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
     rule = {"response_min": "30", "solution_min": "60", "calendar": "always"}
     catalogue.set_rule(db, "inquiry", False, rule, by="admin", now=NOW)
-    assert tickets.tell_clocks_anew(db, ZONE, NOW) == 1
+    assert deadlines.tell_anew(db, ZONE, NOW) == 1
     db.expire_all()
     assert ticket.due_at == NOW + timedelta(hours=1)
     calendar.set_day(db, NOW.date(), False, "厂庆", by="admin", now=NOW)
     catalogue.set_rule(db, "inquiry", False, rule | {"calendar": "office"}, by="admin", now=NOW)
-    tickets.tell_clocks_anew(db, ZONE, NOW)
+    deadlines.tell_anew(db, ZONE, NOW)
     db.expire_all()
     assert ticket.due_at == datetime(2026, 11, 24, 1, 30, tzinfo=UTC)  # Tuesday 09:30: Monday is free
 
@@ -121,7 +121,7 @@ def test_the_clock_in_the_row_is_the_one_told_from_the_history(db):
     for stage in ("sent", "waiting", "accepted", "waiting", "done", "accepted", "done"):
         at += timedelta(hours=5)
         tickets.move(db, ticket, stage, by="wangfang", now=at, zone=ZONE)
-        clock = tickets.clock_of(db, ticket, at, ZONE)
+        clock = deadlines.of(db, ticket, at, ZONE)
         assert (ticket.due_at, ticket.responded_at, ticket.solved_at) == (
             clock.due,
             clock.responded_at,

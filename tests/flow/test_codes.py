@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from agent_desktop.phone_codes import DOES
 from callcenter.bus import LocalBus
 from callcenter.database import now
-from callcenter.events import BridgeEntered, HelpChanged, PhoneSeen, PutAside, StatusChosen, Wished
+from callcenter.facts import BridgeEntered, PhoneSeen, PutAside, StatusChosen
 from callcenter.jobs import Job
+from callcenter.nudges import HelpChanged, Wished
 from config.people import User
 from config.settings import Codes as Table
 from config.settings import Settings, Switch

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
 from callcenter.errors import NotFound
-from callcenter.events import (
+from callcenter.facts import (
     AgentRung,
     BridgeEntered,
     CallerKept,

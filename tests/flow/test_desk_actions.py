@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from callcenter import ledger
 from callcenter.database import now
-from callcenter.events import AgentChanged, CallBackAsked, CustomerBound, StatusChosen, TicketChanged, WrapUpFinished
+from callcenter.facts import CallBackAsked, CustomerBound, StatusChosen, WrapUpFinished
+from callcenter.nudges import AgentChanged, TicketChanged
 from cti.rows import Agent, Call
 from reports import agents, today
 from tests.facts import Told

@@ -9,7 +9,7 @@ import pytest
 
 from agent_desktop.windows import window_of
 from callcenter.database import now
-from callcenter.events import PhoneTaken
+from callcenter.nudges import PhoneTaken
 from cti.rows import Leg
 from tests.told import Caller
 from ticketing import drafts

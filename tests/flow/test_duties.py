@@ -13,7 +13,7 @@ from callcenter import jobs, worker
 from callcenter.bus import LocalBus
 from callcenter.database import now
 from callcenter.errors import BadInput
-from callcenter.events import TicketChanged
+from callcenter.nudges import TicketChanged
 from config.people import User
 from ticketing import catalogue, customers, duties, escalation, reowning, tickets, ties
 from ticketing.duties import Duty, DutyDone

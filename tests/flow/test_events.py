@@ -10,7 +10,7 @@ import pytest
 from websockets.sync.client import connect
 
 from callcenter.database import now
-from callcenter.events import StatusChosen
+from callcenter.facts import StatusChosen
 from config import tokens
 from tests.desktop import answer, arrival, closing_code, hang_up, ringing, served, tell
 from ticketing import tickets

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database
-from callcenter.events import CallChanged, Event, Fact, SwitchChanged, SwitchFound, SwitchLost
+from callcenter.events import Event, Fact
+from callcenter.facts import SwitchFound, SwitchLost
 from callcenter.ledger import LedgerRow, read
+from callcenter.nudges import CallChanged, SwitchChanged
 from config.settings import Settings, Switch
 from cti.intake import Intake
 from cti.projection import rebuild

@@ -15,7 +15,8 @@ from websockets.sync.client import ClientConnection
 
 from agent_desktop import live
 from callcenter.database import now
-from callcenter.events import CallChanged, RecordingChanged, StatusChosen, TicketChanged
+from callcenter.facts import StatusChosen
+from callcenter.nudges import CallChanged, RecordingChanged, TicketChanged
 from config import people
 from tests.desktop import Desk, answer, arrival, closing_code, hang_up, link, ringing, served, tell
 from tests.waiting import wait_until

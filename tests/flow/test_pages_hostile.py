@@ -8,7 +8,7 @@ import pytest
 from markupsafe import escape
 
 from callcenter.database import now
-from callcenter.events import CustomerBound
+from callcenter.facts import CustomerBound
 from tests.desktop import answer, arrival, ringing, tell
 from ticketing import customers, engines, tickets
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from agent_desktop.board import attention
 from callcenter.database import now
-from callcenter.events import TicketChanged
+from callcenter.nudges import TicketChanged
 from config import definitions, people, queues
 from config.people import User
 from cti.rows import Agent, SwitchRow

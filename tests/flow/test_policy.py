@@ -11,21 +11,20 @@ from sqlalchemy import select
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
-from callcenter.events import (
+from callcenter.events import Event, Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentMissed,
     AgentRung,
-    Event,
-    Fact,
     LegEnded,
     LegStarted,
     MemberChanged,
     PhoneSeen,
     QueueAbandoned,
     StatusChosen,
-    SwitchChanged,
     WrapUpFinished,
 )
+from callcenter.nudges import SwitchChanged
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings, Switch

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from callcenter.database import Database
-from callcenter.events import AgentChanged, CallChanged, CustomerBound, Event, Fact, PhoneSeen
+from callcenter.events import Event, Fact
+from callcenter.facts import CustomerBound, PhoneSeen
 from callcenter.jobs import Job
 from callcenter.ledger import LedgerRow
+from callcenter.nudges import AgentChanged, CallChanged
 from cti.projection import rebuild, recognise, record
 from cti.rows import Agent, Call, Leg, Offer, Segment, Spell
 from tests.dumps import dump

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from callcenter import jobs
 from callcenter.database import Database
 from callcenter.errors import BadInput
-from callcenter.events import SwitchFound
+from callcenter.facts import SwitchFound
 from config.queues import Queue
 from config.settings import Centre, ServiceLevels, Settings
 from cti.projection import record

@@ -13,7 +13,8 @@ from callcenter import jobs, ledger, worker
 from callcenter.bus import LocalBus
 from callcenter.database import Database
 from callcenter.errors import NotFound
-from callcenter.events import RecordingChanged, RecordingStarted
+from callcenter.facts import RecordingStarted
+from callcenter.nudges import RecordingChanged
 from config.settings import Settings
 from cti.rows import Call, Leg
 from recordings import catalogue, sound

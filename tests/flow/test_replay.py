@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from callcenter.cli import app
 from callcenter.database import Database, now
 from callcenter.errors import NotFound
-from callcenter.events import LegStarted, MemberChanged, MemberPaused, PhoneSeen
+from callcenter.facts import LegStarted, MemberChanged, MemberPaused, PhoneSeen
 from config import queues
 from cti import members, projection
 from reports import material, replay

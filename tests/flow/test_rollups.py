@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select, update
 
-from callcenter.events import StatusChosen, WrapUpFinished
+from callcenter.facts import StatusChosen, WrapUpFinished
 from config import queues
 from config.people import User
 from config.queues import Queue

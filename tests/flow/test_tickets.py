@@ -14,7 +14,8 @@ from ticketing import customers, engines, tickets
 from ticketing.catalogue import FORMS
 from ticketing.kinds import TicketIncomplete
 from ticketing.rows import TicketKind
-from ticketing.tickets import StaleTicket, WrongTicketState
+from ticketing.tickets import WrongTicketState
+from ticketing.versions import StaleTicket
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import func, select
 
 from callcenter.database import Database
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     BridgeEntered,
     BridgeLeft,
-    Fact,
     LegStarted,
     MemberPaused,
     PhoneSeen,

@@ -15,7 +15,7 @@ from callcenter import jobs, ledger, worker
 from callcenter.bus import LocalBus
 from callcenter.database import Base, Database
 from callcenter.errors import DatabaseUnreachable
-from callcenter.events import QueueJoined
+from callcenter.facts import QueueJoined
 from tests.ports import free_port
 from tests.stores.postgresql import cluster
 

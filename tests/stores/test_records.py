@@ -20,7 +20,8 @@ from tests.facts import Told
 from tests.stores.postgresql import cluster
 from ticketing import customers, demo, engines, search, tickets
 from ticketing.rows import Ticket
-from ticketing.tickets import StaleTicket, WrongTicketState
+from ticketing.tickets import WrongTicketState
+from ticketing.versions import StaleTicket
 
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
 AGENT = User(login="wangfang", name="王芳", role="agent")

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from callcenter.bus import RedisBus
-from callcenter.events import AgentChanged, CallChanged
+from callcenter.nudges import AgentChanged, CallChanged
 from tests.waiting import wait_until
 
 RINGING = CallChanged(call_id="tel-1.1", state="ringing", queue="repair", agent="1001")

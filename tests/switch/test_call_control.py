@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from callcenter.database import now
-from callcenter.events import Wished, WishSettled
 from callcenter.jobs import Job
+from callcenter.nudges import Wished, WishSettled
 from config.people import User
 from cti import handovers, wishes
 from cti.moves import Seats

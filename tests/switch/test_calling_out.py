@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from callcenter import phone
 from callcenter.database import now
-from callcenter.events import StatusChosen, Wished
+from callcenter.facts import StatusChosen
+from callcenter.nudges import Wished
 from config.people import User
 from cti import callbacks, helping, wishes
 from cti.rows import Call, Leg

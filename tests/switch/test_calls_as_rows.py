@@ -16,7 +16,8 @@ from sqlalchemy import select
 import cti.projection
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
-from callcenter.events import Event, Fact, StatusChosen, WrapUpFinished
+from callcenter.events import Event, Fact
+from callcenter.facts import StatusChosen, WrapUpFinished
 from config import queues
 from config.switch import sip_password
 from cti.intake import Intake

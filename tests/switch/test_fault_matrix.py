@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from callcenter.database import now
-from callcenter.events import StatusChosen, SwitchFound
+from callcenter.facts import StatusChosen, SwitchFound
 from callcenter.jobs import Job
 from callcenter.ledger import LedgerRow
 from config.people import User

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from callcenter.bus import LocalBus
 from callcenter.database import Database, now
-from callcenter.events import AgentMissed, Event, StatusChosen
+from callcenter.events import Event
+from callcenter.facts import AgentMissed, StatusChosen
 from callcenter.jobs import Job
 from config.people import QueueMember, User
 from config.queues import Queue

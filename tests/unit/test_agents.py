@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callcenter.events import (
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
     AgentRung,
     BridgeEntered,
-    Fact,
     LegEnded,
     LegStarted,
     PhoneSeen,

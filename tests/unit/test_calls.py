@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callcenter.events import (
-    FACTS,
+from callcenter.events import Fact
+from callcenter.facts import (
     AgentAnswered,
     AgentMissed,
     AgentRung,
-    Fact,
     Held,
     LegEnded,
     MenuStep,
@@ -23,6 +22,7 @@ from callcenter.events import (
     QueueJoined,
     Transferred,
 )
+from callcenter.payloads import FACTS
 from cti.calls import STEPS, hear, step
 from cti.story import State, Story, begin
 from tests.facts import CALL, Told, answered_call

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callcenter import ledger
-from callcenter.events import EVENTS, FACTS, QueueJoined, as_payload, from_payload
+from callcenter.facts import QueueJoined
+from callcenter.payloads import EVENTS, FACTS, as_payload, from_payload
 
 AT = datetime(2026, 11, 20, 2, 0, 0, 123456, tzinfo=UTC)
 

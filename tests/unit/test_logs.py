@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from callcenter.events import (
-    AgentAnswered,
-    AgentDone,
-    AgentMissed,
-    Fact,
-    Held,
-    LegStarted,
-    MemberPaused,
-    PhoneSeen,
-    Resumed,
-)
+from callcenter.events import Fact
+from callcenter.facts import AgentAnswered, AgentDone, AgentMissed, Held, LegStarted, MemberPaused, PhoneSeen, Resumed
 from cti import logs
 from tests.facts import Told
 from tests.recording import SWITCH, busy_minute

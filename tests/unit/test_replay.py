@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.events import Fact, MemberPaused, StatusChosen, SwitchLost
+from callcenter.events import Fact
+from callcenter.facts import MemberPaused, StatusChosen, SwitchLost
 from cti import agents, calls
 from cti.rows import Agent, Leg, Spell
 from cti.story import Story, begin

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callcenter import phone
-from callcenter.events import (
+from callcenter.facts import (
     AgentAnswered,
     AgentDone,
     AgentMissed,
