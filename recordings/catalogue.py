@@ -41,7 +41,7 @@ def register(db: Session, folder: Path, call_id: str, now: datetime, *, toleranc
     if call is None or not call.recording:
         raise NotFound("recording of call %(call_id)s", call_id=call_id)
     started_at = _started_at(db, call)
-    leg = db.get(Leg, call_id)
+    leg = db.get(Leg, call.recording) or db.get(Leg, call_id)  # a file has its leg's name
     ended_at = (leg.ended_at if leg is not None else None) or call.ended_at or now
     name = call.recording
     db.rollback()  # nobody shall wait for the database while sound is joined

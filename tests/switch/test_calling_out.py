@@ -21,6 +21,8 @@ from tests.telephone import Telephone
 from tests.waiting import wait_until
 from ticketing import customers
 
+COLLEAGUE_HZ = 700
+
 
 def user(cti: Cti, extension: str) -> User:
     with cti.database.read() as db:
@@ -33,19 +35,30 @@ def test_the_agents_own_phone_rings_first_then_the_customer_who_is_recorded(
     people: ExitStack,
 ):
     people.enter_context(switch.desk("1001", hz=CALLER_HZ))
-    customer = people.enter_context(switch.far_end(talk_ms=2500))
+    people.enter_context(switch.desk("1002", hz=COLLEAGUE_HZ))
+    customer = people.enter_context(switch.far_end(talk_ms=5000))
     wait_until(lambda: cti_.agent("1001").reachable, what="1001 is seen")
     cti_.record(StatusChosen(at=now(), agent="1001", status="available", by="agent1001"))
     with cti_.database.write() as db:  # a station may be called at any hour, and so by a test
         customers.create(db, "station", "郑州特约维修站", now(), phones=["13900139000"])
         job = wishes.dial(db, switch.settings, "139 0013 9000", user(cti_, "1001"), now())
     cti_.intake._bus.publish(Wished(job_id=job.id))
-    call = cti_.call()
+    call = cti_.call(lambda call: call.state == "talking")
     assert call.call_id == job.payload["call_id"], "the call has the id it was given before it was placed"
-    assert (call.direction, call.did, call.outcome, call.agent) == ("out", "+8613900139000", "answered", "1001")
-    assert customer.invites == 1
-    (outside,) = channels(switch.settings.recordings / f"{call.recording}-rx.wav")
-    assert loudness_db(outside[8000:16000], FAR_END_HZ) > -20
+    wait_until(lambda: cti_.agent("1002").reachable, what="1002 is seen")
+    with cti_.database.write() as db:
+        job = wishes.send_on(db, switch.settings, call.call_id, "1002", user(cti_, "1001"), now(), {})
+    cti_.intake._bus.publish(Wished(job_id=job.id))
+    wait_until(lambda: cti_.agent("1002").state == "talking", what="李静 has the customer")
+    call = cti_.call()
+    assert (call.direction, call.did, call.outcome, call.agent) == ("out", "+8613900139000", "answered", "1002")
+    assert (customer.invites, call.transfers) == (1, 1)
+    wait_until(lambda: not switch.channels())
+    (said,), (heard,) = (channels(switch.settings.recordings / f"{call.recording}-{way}.wav") for way in ("rx", "tx"))
+    assert len(said) == len(heard) > 8000 * 3.5
+    assert loudness_db(said[4000:12000], FAR_END_HZ) > -20
+    assert loudness_db(said[-12000:-4000], FAR_END_HZ) > -20, "it goes on after the transfer"
+    assert loudness_db(heard[-12000:-4000], COLLEAGUE_HZ) > -20
 
     # A call-back: not before its time, then just so; what became of it is on its row.
     with cti_.database.write() as db:
