@@ -5,40 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
 
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
-from callcenter.events import Event, Fact
-from callcenter.nudges import SwitchChanged
+from callcenter.events import Fact
 from config.settings import Settings
-from cti import invariants, logs, resync, tail
+from cti import invariants, resync
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
 from cti.codes import PRESSED, Codes
 from cti.control import Control
 from cti.policy import Policy
-from cti.projection import recognise, record
 from cti.spool import Spool
+from cti.store import AGAIN_S, AWAY, Store
 from cti.translate import WANTED, translate
 from cti.wire import Message
 
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # messages in one transaction at most
-AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 WATCH_S = 1.0  # between two looks at what must be true
 BESIDE_S = 10.0  # between two looks at the switch's channels beside ours; at once again where they differ
 NOTE_S = 60.0  # how much of the logs is read again after a crash, at most twice this
-OVERLAP_S = 10.0  # for so long after a connect the link may tell what the logs have told
-_AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
 _PRIVATE = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName", "Exten", "Extension")
 
 # Marks of our own among the messages, so that what they mean stands in its place in the order of events.
@@ -76,6 +67,7 @@ class Intake:
         self._resync_due = False
         self._unseen_until = now()  # from here on the link tells, if nothing is due
         self._early: list[Message] = []  # heard on a new link before it was known what went before
+        self._most_early = settings.switch.inbox_size
         self._caught_up = False
         self._noted_at = time.monotonic()
         self._watch = invariants.Watch()
@@ -141,7 +133,7 @@ class Intake:
                     standing = self._watch.standing
                     await asyncio.to_thread(self._store.keep_breaches, self._switch, news, standing)
                 looked = True
-            except (*_AWAY, SwitchUnreachable, SwitchRefused):
+            except (*AWAY, SwitchUnreachable, SwitchRefused):
                 continue
             except Exception:
                 log.exception("intake: the rows could not be looked at")
@@ -175,7 +167,7 @@ class Intake:
         for place, message in enumerate(messages):
             match message["Event"]:
                 case name if name in WANTED and not self._caught_up:
-                    self._early.append(message)
+                    self._hold_back(message)
                 case name if name in WANTED:
                     fact = self._fact(message)
                     if fact is not None:
@@ -193,17 +185,35 @@ class Intake:
                         await asyncio.to_thread(self._store.lose, self._switch, _received(message), message["why"])
                     elif name == _LINK_UP or self._caught_up:
                         self._resync_due, self._unseen_until = True, _received(message)
-                        early, self._early, self._caught_up = self._early, [], True
-                        await self._resync([*early, *messages[place + 1 :]])
-                        heard = self._facts(early)
+                        heard = await self._catch_up(messages[place + 1 :])
         await self._keep(heard)
         if not self._resync_due and time.monotonic() - self._noted_at >= NOTE_S:
             self._noted_at = time.monotonic()
             if self.door.connected:
                 await asyncio.to_thread(self._store.note, self._switch)
-        if restless and self._resync_due:
-            await self._resync([])
+        if restless and self._resync_due and not self._store.behind:
+            await self._keep(await self._catch_up([]))
         return True
+
+    def _hold_back(self, message: Message) -> None:
+        """Until it is known what went before. What gets too much is let go: the logs tell it, up to here."""
+        if len(self._early) >= self._most_early:
+            self._early.clear()
+            self._unseen_until = _received(message)
+        self._early.append(message)
+
+    async def _catch_up(self, behind: Sequence[Message]) -> list[Fact]:
+        """Look at the switch; the facts that were held back for it, and can be told now.
+
+        If the look fails, what is heard is held back until one does not. While the database is away the facts go to
+        the disk as they come: there they are safe, and behind them it is looked.
+        """
+        looked = await self._resync([*self._early, *behind])
+        self._caught_up = looked or self._store.behind
+        if not self._caught_up:
+            return []
+        early, self._early = self._early, []
+        return self._facts(early)
 
     async def _take(self, timeout_s: float | None) -> Sequence[Message]:
         if timeout_s is None or len(self.door.inbox):
@@ -229,176 +239,25 @@ class Intake:
         if facts or self._store.behind:
             await asyncio.to_thread(self._store.keep, facts, "ami")
 
-    async def _resync(self, waiting: Sequence[Message]) -> None:
-        """Look at the switch and record what differs. ``waiting`` has been taken from the inbox and is not told yet."""
+    async def _resync(self, waiting: Sequence[Message]) -> bool:
+        """Look at the switch and record what differs; False if it is due still.
+
+        ``waiting`` has been taken from the inbox and is not told yet.
+        """
         if self._store.behind or not self.door.connected:
-            return  # due still; LINK_UP or the next round does it
+            return False  # LINK_UP or the next round does it
         try:
             sight = await resync.look(self.door, self._switch, now(), self._normalise)
         except (SwitchUnreachable, SwitchRefused) as fault:
             log.warning("intake: the switch was not looked at, again soon: %s", fault)
-            return
+            return False
         heard = [message for message in [*waiting, *self.door.inbox] if message["Event"] in WANTED]
         told = {m.get("Uniqueid", "") for m in heard if m["Event"] in ("Newchannel", "Hangup")}
         facts = self._facts(heard)
         until, booted_at = self._unseen_until, self.door.booted_at
         done = await asyncio.to_thread(self._store.catch_up, sight, self._switch, booted_at, told, until, facts)
         self._resync_due = not done
-
-
-class Store:
-    """Facts on their way into the database; on disk while it is away. Runs in threads, one call at a time."""
-
-    def __init__(self, database: Database, bus: Bus, spool: Spool, files: resync.LogFiles | None = None) -> None:
-        self.fault = ""  # why facts lie on disk
-        self._files = files
-        self._ends: dict[str, tail.Place] = {}  # of the logs, a while ago
-        self._told = logs.Told([])  # by the logs of the last moments
-        self._told_until = 0.0  # monotonic
-        self._database = database
-        self._bus = bus
-        self._spool = spool
-        self._again_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._spool)
-
-    @property
-    def behind(self) -> bool:
-        """Facts on disk wait for the database."""
-        return len(self._spool) > 0
-
-    def keep(self, facts: Sequence[Fact], source: str) -> None:
-        """Record the facts behind those that wait; loses none."""
-        if self.behind and (time.monotonic() < self._again_at or not self._told_again()):
-            self._put_by(facts, source)
-            return
-        try:
-            self._record(facts, source)
-        except _AWAY as fault:
-            self._away(fault)
-            self._put_by(facts, source)
-        except Exception:
-            log.exception("intake: a batch of %s facts failed; they are tried one by one", len(facts))
-            self._one_by_one(facts, source)
-
-    def catch_up(
-        self,
-        sight: resync.Sight,
-        switch: str,
-        booted_at: datetime | None,
-        told: set[str],
-        until: datetime,
-        waiting: Sequence[Fact],
-    ) -> bool:
-        """Bring the rows to what the logs tell and the switch has; False if the database was away."""
-        try:
-            with self._transaction() as (db, events):
-                gap = resync.catch_up(db, sight, switch, booted_at, told, self._files, until, waiting)
-                events += gap.events
-                events.append(SwitchChanged(switch=switch, connected=True))
-        except _AWAY as fault:
-            self._away(fault)
-            return False
-        self._told, self._told_until = logs.Told(gap.told), time.monotonic() + OVERLAP_S
-        self._ends = {}
-        return True
-
-    def note(self, switch: str) -> None:
-        """What stood in the logs at the last note has been told since."""
-        assert self._files is not None
-        ends, self._ends = (
-            self._ends,
-            {name: end for name, path in self._files.paths.items() if (end := tail.end(path))},
-        )
-        if ends and not self.behind:
-            try:
-                with self._database.write() as db:
-                    resync.note_ends(db, switch, ends, now())
-            except _AWAY as fault:
-                self._away(fault)
-
-    def breaches(self, switch: str, channels: Mapping[str, str] | None) -> list[invariants.Breach]:
-        """Where the rows are not as they must be, and not as the switch is, if that was looked at."""
-        with self._database.read() as db:
-            found = invariants.load(db, switch, now())
-            return found if channels is None else found + invariants.beside(db, switch, channels)
-
-    def keep_breaches(
-        self, switch: str, news: Sequence[invariants.Breach], standing: Collection[tuple[str, str]]
-    ) -> None:
-        """On record and in the log, with what was seen; and what is right again."""
-        for breach in news:
-            log.error("intake: not as it must be: %s, %s: %s", breach.what, breach.whose, breach.evidence)
-        with self._database.write() as db:
-            healed = invariants.keep(db, switch, news, standing, now())
-            told = [(row.what, row.whose, row.seen_at) for row in healed]
-        for what, whose, seen_at in told:
-            log.warning("intake: as it must be again: %s, %s, wrong since %s", what, whose, seen_at)
-
-    def lose(self, switch: str, at: datetime, why: str) -> None:
-        """The link broke."""
-        try:
-            with self._transaction() as (db, events):
-                events += record(db, resync.losing(db, switch, at, why), "resync")
-                events.append(SwitchChanged(switch=switch, connected=False, detail=why))
-        except _AWAY as fault:
-            self._away(fault)
-
-    def _record(self, facts: Sequence[Fact], source: str) -> None:
-        if source == "ami" and time.monotonic() < self._told_until:
-            facts = self._told.new(facts)
-        if facts:
-            with self._transaction() as (db, events):
-                events += record(db, recognise(db, facts), source)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[Session, list[Event]]]:
-        """A session, and a list of events that are published once it is committed."""
-        events: list[Event] = []
-        with self._database.write() as db:
-            yield db, events
-        if not self.behind:
-            self.fault = ""
-        for event in events:
-            self._bus.publish(event)
-
-    def _told_again(self) -> bool:
-        """Whether all that lay on disk is in the database now."""
-        count = len(self._spool)
-        try:
-            for source, facts in self._spool.batches():
-                try:
-                    self._record(facts, source)
-                except _AWAY:
-                    raise
-                except Exception:
-                    self._one_by_one(facts, source)
-        except _AWAY as fault:
-            self._away(fault)
-            return False
-        self._spool.clear()
-        self.fault = ""
-        log.info("intake: the database is back; %s facts that lay on disk are told", count)
-        return True
-
-    def _away(self, fault: Exception) -> None:
-        self.fault = f"{fault!s:.200}".splitlines()[0]
-        self._again_at = time.monotonic() + AGAIN_S
-        log.error("intake: the database does not take facts: %s", self.fault)
-
-    def _put_by(self, facts: Sequence[Fact], source: str) -> None:
-        if facts:
-            self._spool.add(facts, source)
-
-    def _one_by_one(self, facts: Sequence[Fact], source: str) -> None:
-        for fact in facts:
-            try:
-                self._record([fact], source)
-            except _AWAY:
-                self._put_by([fact], source)
-            except Exception:
-                log.exception("intake: cannot record %.600r", fact)
+        return done
 
 
 def _received(message: Message) -> datetime:

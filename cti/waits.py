@@ -28,6 +28,7 @@ class Wait:
     joined_us: int
     wait_us: int  # up to now while he waits
     outcome: str  # "" while he waits; answered, abandoned, timeout, exit …
+    agent: str = ""  # who answered; whose talk, hold and wrap-up are told
     talk_us: int = 0
     hold_us: int = 0
     wrap_us: int = 0
@@ -74,8 +75,8 @@ def between(db: Session, start: datetime, end: datetime, now: datetime, queue: s
     of_call = _waits(ask(_segments(start, end)).all(), to_us(now))
     if not of_call:
         return []
-    for call_id, name, begun, ended in ask(_wrap_ups(start, end)).all():
-        _wrap_up(of_call.get(call_id, ()), name or "", begun, ended)
+    for call_id, name, agent, begun, ended in ask(_wrap_ups(start, end)).all():
+        _wrap_up(of_call.get(call_id, ()), name or "", agent, begun, ended)
     for call_id, name, rung, outcome in ask(_offers(start, end)).all():
         _rung(of_call.get(call_id, ()), name, rung, outcome)
     for (call_id,) in ask(_transferred(start, end)):
@@ -97,7 +98,7 @@ def _waits(rows: Iterable[Any], now_us: int) -> dict[str, list[Wait]]:
     """Each call's waits from its segments, in order."""
     found: dict[str, list[Wait]] = {}
     call_id, waits, wait = "", [], None  # type: str, list[Wait], Wait | None
-    for whose, kind, queue, begun, ended, outcome in rows:
+    for whose, kind, queue, agent, begun, ended, outcome in rows:
         if whose != call_id:
             call_id, wait = whose, None
             waits = found[call_id] = []
@@ -106,6 +107,7 @@ def _waits(rows: Iterable[Any], now_us: int) -> dict[str, list[Wait]]:
             wait = Wait(call_id, queue or "", begun, length, "" if ended is None else outcome or "other")
             waits.append(wait)
         elif wait is not None and wait.outcome == "answered" and queue == wait.queue:
+            wait.agent = agent or wait.agent
             if ended is None:
                 wait.over = False
             if kind == "talk":
@@ -115,10 +117,13 @@ def _waits(rows: Iterable[Any], now_us: int) -> dict[str, list[Wait]]:
     return found
 
 
-def _wrap_up(waits: Sequence[Wait], queue: str, begun: int, ended: int | None) -> None:
-    """To the last answered wait in this queue before it."""
+def _wrap_up(waits: Sequence[Wait], queue: str, agent: str, begun: int, ended: int | None) -> None:
+    """To the last answered wait in this queue before it, if who answered it wraps up: of whom a customer is sent on to
+    neither talk nor wrap-up is the queue's."""
     for wait in reversed(waits):
         if wait.outcome == "answered" and wait.queue == queue and wait.joined_us <= begun:
+            if wait.agent not in ("", agent):
+                return
             if ended is None:
                 wait.over = False
             else:
@@ -164,6 +169,7 @@ def _segments(start: datetime, end: datetime) -> Select[Any]:
         Segment.call_id,
         Segment.kind,
         Segment.queue,
+        Segment.agent,
         _us(Segment.started_at),
         _us(Segment.ended_at),
         Segment.outcome,
@@ -175,7 +181,7 @@ def _segments(start: datetime, end: datetime) -> Select[Any]:
 
 
 def _wrap_ups(start: datetime, end: datetime) -> Select[Any]:
-    return select(Spell.call_id, Spell.queue, _us(Spell.started_at), _us(Spell.ended_at)).where(
+    return select(Spell.call_id, Spell.queue, Spell.extension, _us(Spell.started_at), _us(Spell.ended_at)).where(
         Spell.state == _said("wrap_up"), Spell.call_id.in_(_joined(start, end))
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -322,15 +323,18 @@ async def test_a_link_on_which_we_are_never_heard_is_lost_however_much_it_tells(
 
 
 @in_loop
-async def test_a_refused_log_in_says_so_and_is_not_hammered():
+async def test_a_refused_log_in_says_so_and_is_not_hammered(caplog):
+    caplog.set_level("INFO")
     async with fake_ami(secret="other") as ami, link(ami) as door:
         assert not door.connected
         assert isinstance(door.fault, LoginRefused)
         assert "Authentication failed" in str(door.fault)
         with pytest.raises(SwitchUnreachable):
             await door.ask("Ping")
-        await asyncio.sleep(2.5)  # panoramisk would have tried again
-        assert ami.logins == 1
+        await until(lambda: "Next try in" in caplog.text, what="the connection is given up")
+        assert "Try to connect again" not in caplog.text, "panoramisk would, in 2 s"
+        (pause,) = re.findall(r"Next try in ([0-9.]+) s", caplog.text)
+        assert (ami.logins, float(pause) >= 3.7) == (1, True), "only a person can mend it"
 
 
 @in_loop

@@ -25,7 +25,7 @@ from cti.projection import rebuild
 from cti.rows import Agent, Call, Leg, Offer, Segment, Spell, SwitchRow
 from tests.captures import captured
 from tests.dumps import dump
-from tests.fake_ami import FakeAmi, event, fake_ami, listed
+from tests.fake_ami import FakeAmi, error, event, fake_ami, listed
 from tests.loop import in_loop, until
 
 CALL, AGENT_LEG = "tel-1795310468.1", "tel-1795310471.2"
@@ -338,6 +338,32 @@ async def test_what_a_new_link_tells_before_we_have_caught_up_is_told_behind_wha
     told = [fact for fact in facts(database) if fact.call_id == "tel-9.1"]
     assert [type(fact).__name__ for fact in told] == ["LegStarted", "LegAnswered", "LegEnded"]
     assert call_of(database, "tel-9.1").outcome == "abandoned_menu"
+
+
+@in_loop
+async def test_while_the_switch_cannot_be_looked_at_what_it_tells_waits_behind_what_went_before(database, tmp_path):
+    """As above, but the first look fails: the hang-up is not told of a call nobody knows."""
+    async with fake_ami() as ami:
+        has(ami)
+        async with house(ami, database, tmp_path) as here:
+            ami.cut()
+            came = time.time() - 0.5
+            line = "{},{:.6f},tel-9.1,tel-9.1,PJSIP/trunk-9,13800138000,4008,from-trunk,,,李静,".format
+            file = tmp_path / "switch" / "log" / "cel-custom" / "cel.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join([line("CHAN_START", came), line("ANSWER", came + 0.1), ""]), encoding="utf-8")
+            gone = event("Hangup", Uniqueid="tel-9.1", Linkedid="tel-9.1", Cause="16", **{"Cause-txt": "Normal"})
+            ami.answers["CoreStatus"] = lambda _: gone + ami.core_status()
+            looks = len(ami.actions("CoreShowChannels"))
+            ami.answers["CoreShowChannels"] = lambda _: error("It is busy")
+            await ami.heard_action("CoreShowChannels", looks + 2)
+            assert not [fact for fact in facts(database) if fact.call_id == "tel-9.1"]
+            has(ami)
+            await here.reaches("ended", "tel-9.1")
+    told = [type(fact).__name__ for fact in facts(database) if fact.call_id == "tel-9.1"]
+    assert told == ["LegStarted", "LegAnswered", "LegEnded"]
+    kinds = [type(fact).__name__ for fact in facts(database)]
+    assert kinds.index("LegEnded") > kinds.index("SwitchFound", kinds.index("SwitchLost"))
 
 
 @in_loop

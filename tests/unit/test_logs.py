@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
+
+from callcenter.database import now
 from callcenter.events import Fact
 from callcenter.facts import AgentAnswered, AgentDone, AgentMissed, Held, LegStarted, MemberPaused, PhoneSeen, Resumed
 from cti import logs
+from cti.translate import translate
 from tests.facts import Told
 from tests.recording import SWITCH, busy_minute
 
@@ -108,3 +114,42 @@ def test_one_telling_takes_one_other_away_and_only_a_near_one():
     assert logs.Told([far]).new([paused]) == [paused]
     assert logs.Told([later]).new([paused, paused]) == [paused]
     assert logs.Told([later]).new([replace(paused, paused=False)]) != []
+
+
+SAID_BY_THE_DIAL_PLAN = (
+    "Recording,File: tel-1-1795345101.0",
+    "QueueExit,Queue: repair,Status: KEY",
+    "CallBack,Queue: repair,Number: 13800138000",
+    "Kept",
+    "PutAside,Agent: 1001,Why: parked",
+    "PutAside,Agent: ,Why: consult",
+    "HandedOver,From: 1001,To: 1002",
+    "Dialled,Number: 13900139000",
+    "Line,Stats: ssrc=1;themssrc=2;lp=0;rxjitter=0.000125;rxcount=250;txjitter=0.0;txcount=9;rlp=0;rtt=0.020000",
+    "IvrDone,Flow: main,Queue: repair,Kind: repair,Serial: W0612345",
+)
+
+
+@pytest.mark.parametrize("said", SAID_BY_THE_DIAL_PLAN)
+def test_what_the_dial_plan_says_is_the_same_fact_from_the_log_as_over_the_link(said):
+    name, *headers = said.split(",")
+    leg = "tel-1-1795345101.0"
+    message = {
+        "Event": "UserEvent",
+        "UserEvent": name,
+        "Uniqueid": leg,
+        "Linkedid": leg,
+        "Timestamp": "1795345102.054864",
+    }
+    message |= {key.strip(): value.strip() for key, _, value in (header.partition(":") for header in headers)}
+    heard = translate(message, "tel", now())
+    line = f'"APP_START","1795345102.054864","{leg}","{leg}","PJSIP/trunk-1","","s","x","UserEvent","","","{said}"'
+    assert heard is not None
+    assert logs.facts([], [line], "tel") == [heard]
+
+
+def test_no_word_of_the_dial_plan_is_left_out_there():
+    files = (Path(logs.__file__).parents[1] / "config" / "asterisk").glob("*.j2")
+    said = {name for file in files for name in re.findall(r"UserEvent\((\w+)", file.read_text(encoding="utf-8"))}
+    of_no_call = {"IvrSilent", "Pressed"}  # a word for the eye, and a wish that is void by then
+    assert said - of_no_call <= {one.split(",")[0] for one in SAID_BY_THE_DIAL_PLAN}
