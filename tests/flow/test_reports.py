@@ -47,7 +47,7 @@ class Day:
     ) -> str:
         """A caller who joined, waited (None: still), and left so; talk None while he talks, wrap-up likewise."""
         self.calls += 1
-        call_id = f"tel-1.{self.calls}"
+        call_id, agent = f"tel-1.{self.calls}", f"2{self.calls:03d}"
         left = None if wait_s is None else joined + timedelta(seconds=wait_s)
         self.db.add(
             Call(
@@ -65,13 +65,13 @@ class Day:
             hung_up = None if talk_s is None else left + timedelta(seconds=talk_s + hold_s)
             if hold_s:
                 held = left + timedelta(seconds=talk_s)
-                self.segment(call_id, no + 1, "talk", queue, "1001", left, held)
-                self.segment(call_id, no + 2, "hold", queue, "1001", held, hung_up)
+                self.segment(call_id, no + 1, "talk", queue, agent, left, held)
+                self.segment(call_id, no + 2, "hold", queue, agent, held, hung_up)
             else:
-                self.segment(call_id, no + 1, "talk", queue, "1001", left, hung_up)
+                self.segment(call_id, no + 1, "talk", queue, agent, left, hung_up)
             if hung_up is not None:
                 done = None if wrap_s is None else hung_up + timedelta(seconds=wrap_s)
-                self.spell(f"2{self.calls:03d}", hung_up, done, "available", "wrap_up", call_id, queue)
+                self.spell(agent, hung_up, done, "available", "wrap_up", call_id, queue)
         self.db.flush()
         return call_id
 
@@ -232,6 +232,16 @@ def test_a_call_answered_twice_in_one_queue_is_handled_twice_and_no_second_of_it
     db.flush()
     told = values(today.today(db, SHANGHAI, NOW))
     assert (told["answered"], told["aht"]) == (2, (50 + 10 + 30) / 2)
+
+
+def test_whom_a_customer_is_sent_on_to_adds_neither_talk_nor_wrap_up_to_the_queue(db, day):
+    call_id = day.call("repair", wait_s=10, outcome="answered", talk_s=50, wrap_s=10)
+    sent_on, over = NINE + timedelta(seconds=60), NINE + timedelta(seconds=100)
+    day.segment(call_id, 7, "talk", None, "1002", sent_on, over)
+    day.spell("1002", over, over + timedelta(seconds=30), "available", "wrap_up", call_id, "repair")
+    db.flush()
+    told = values(today.today(db, SHANGHAI, NOW))
+    assert (told["aht"], told["acw"]) == (60, 10)
 
 
 def test_half_hours_begin_on_the_half_hour_where_people_live_and_add_up_to_the_day(db, day):
