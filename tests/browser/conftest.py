@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, sync_playwright
 
 from tests import chromium
 from tests.centre import Centre
@@ -18,7 +18,7 @@ AGENT_HZ = 1000  # what an agent's microphone hears
 CALLER_HZ = 440
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def centre() -> Iterator[Centre]:
     addresses = [a.address for card in psutil.net_if_addrs().values() for a in card if a.family is socket.AF_INET]
     assert any(not address.startswith("127.") for address in addresses), (
@@ -69,6 +69,7 @@ class People:
         page.on("console", lambda said: self._heard(login, said))
         page.on("pageerror", lambda fault: self.complaints.append(f"{login}: {fault}"))
         page.on("request", lambda asked: self._only_home(login, asked.url))
+        page.on("response", lambda answer: self._answered(login, answer))
         page.goto(f"{self._centre.url}/login")
         page.fill("input[name=login]", login)
         page.fill("input[name=password]", self._centre.passwords[login])
@@ -80,6 +81,10 @@ class People:
     def _heard(self, login: str, said: ConsoleMessage) -> None:
         if said.type == "error":
             self.complaints.append(f"{login}: {said.text} {said.location.get('url', '')}".rstrip())
+
+    def _answered(self, login: str, answer: Response) -> None:
+        if answer.status >= 400:
+            self.complaints.append(f"{login}: {answer.status} to {answer.url} {answer.request.post_data or ''}")
 
     def _only_home(self, login: str, url: str) -> None:
         if not url.startswith((self._centre.url, self._centre.url.replace("http", "ws"), "data:", "blob:")):

@@ -135,5 +135,6 @@ def test_a_rescue_and_a_repair_by_keyboard_alone(centre: Centre, people, languag
     desk.goto(f"{centre.url}/desk")
     for page in (desk, li):
         page.bring_to_front()
+        expect(page.locator("body")).to_have_attribute("data-live", "up")
         page.keyboard.press("F3")
         expect(page.locator("#state")).to_have_attribute("data-status", "on_break", timeout=10_000)

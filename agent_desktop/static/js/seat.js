@@ -21,7 +21,7 @@ export class Seat extends EventTarget {
     this.now = first;
     this.#phone = phone;
     phone.addEventListener("change", () => this.draw());
-    for (const button of document.querySelectorAll("#status [data-status]")) {
+    for (const button of document.querySelectorAll("#status button[data-status]")) {
       button.addEventListener("click", () => {
         $("#status").open = false;
         this.choose(button.dataset.status, button.dataset.reason ?? "");
