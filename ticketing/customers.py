@@ -70,7 +70,7 @@ def create(
     db.flush()
     for given in phones:
         number, label = (given, "") if isinstance(given, str) else given
-        add_phone(db, customer, number, now, label=label, country=country, area_code=area_code)
+        _put_phone(db, customer, number, now, label, "known", country, area_code)
     findable.keep_customer(db, customer)
     duplicates.refresh(db, customer, now)
     return customer
@@ -222,6 +222,27 @@ def add_phone(
 ) -> Phone:
     """Add a number, or raise a maybe to known; BadInput where it is no number anybody could call."""
     refuse_merged(db, customer)
+    own, was = _put_phone(db, customer, number, now, label, level, country, area_code)
+    findable.keep_customer(db, customer)
+    if was is None:
+        duplicates.refresh(db, customer, now)
+    if by is not None and was != own.level:
+        told = {"number": (None, own.number), "level": (was, own.level)}
+        entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
+    return own
+
+
+def _put_phone(
+    db: Session,
+    customer: Customer,
+    number: str,
+    now: datetime,
+    label: str,
+    level: Level,
+    country: str,
+    area_code: str,
+) -> tuple[Phone, str | None]:
+    """The number, and how sure it was before."""
     spelt, label = phone.normalise(number, country, area_code), line(label)
     if len(label) > 20:
         raise BadInput("label: 20 characters at most")
@@ -238,13 +259,7 @@ def add_phone(
     customer.changed_at = now
     db.flush()
     db.expire(customer, ["phones"])
-    findable.keep_customer(db, customer)
-    if was is None:
-        duplicates.refresh(db, customer, now)
-    if by is not None and was != own.level:
-        told = {"number": (None, spelt), "level": (was, own.level)}
-        entries.tell(db, "number", by=by, at=now, customer_id=customer.id, changes=told)
-    return own
+    return own, was
 
 
 def remove_phone(db: Session, customer: Customer, phone_id: int, now: datetime, *, by: str | None = None) -> None:

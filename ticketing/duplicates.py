@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter import jobs
@@ -225,7 +225,7 @@ def _of(customer_id: int) -> ColumnElement[bool]:
 
 
 def doubtful(db: Session, after: int, batch: int) -> tuple[list[int], int | None]:
-    """Of the next records by id, those with a number, a name or a code that another has; None: it was the last."""
+    """Of the next records by id, those with a number, a code, or name and region that another has; None: it was the last."""
     ids = list(db.scalars(select(Customer.id).where(Customer.id > after).order_by(Customer.id).limit(batch)))
     if not ids:
         return [], None
@@ -240,14 +240,15 @@ def doubtful(db: Session, after: int, batch: int) -> tuple[list[int], int | None
             .distinct()
         )
     )
-    for same in (far.sound == Customer.sound, (far.code == Customer.code) & (Customer.code != "")):
-        alike = select(far.id).where(same, far.id != Customer.id, func.length(Customer.name) > 1).exists()
+    named = (far.sound == Customer.sound) & (far.region == Customer.region) & (Customer.sound != "")
+    for same in (named, (far.code == Customer.code) & (Customer.code != "")):
+        alike = select(far.id).where(same, far.id != Customer.id).exists()
         found.update(db.scalars(select(Customer.id).where(within, alike)))
     return sorted(found), ids[-1]
 
 
 JOB = "duplicates"
-_AT_ONCE = 500  # records looked at in one transaction
+_AT_ONCE = 200  # records in one transaction: nobody waits for the writer for long
 
 
 def plan(db: Session, now: datetime, after: int = 0) -> None:
