@@ -146,7 +146,7 @@ def undo_import(page: PageHere, import_id: Id) -> Response:
 @router.get("/exports/{kind}.{ending}", dependencies=[allow("imports")])
 def export(
     page: PageHere,
-    kind: Annotated[str, Path(pattern="^(customers|engines|relations)$")],
+    kind: Annotated[str, Path(pattern="^(customers|engines|relations|parts)$")],
     ending: Annotated[str, Path(pattern="^(csv|xlsx)$")],
 ) -> Response:
     name = f"{kind}-{page.format.local(now(), 'date')}.{ending}"

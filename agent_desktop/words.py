@@ -203,7 +203,7 @@ WORDS: dict[str, dict[str, str]] = {
         "warranty_until": _("Warranty agreed until"),
         "warranty_hours": _("Warranty agreed, hours"),
     },
-    "sheet": {"customers": _("Customers"), "engines": _("Engines"), "relations": _("Relations")},
+    "sheet": {"customers": _("Customers"), "engines": _("Engines"), "relations": _("Relations"), "parts": _("Parts")},
     "import_state": {
         "looked_at": _("Being looked at"),
         "running": _("Under way"),

@@ -102,6 +102,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "engines": _ALL,
     "engines.write": _DESK,
     "warranty.write": _LEADS,
+    "parts": _ALL,
+    "parts.write": _LEADS,
     "imports": _LEADS,  # sheets of records, in and out
     "tickets": _ALL,  # a campaign manager sees follow-ups only
     "tickets.write": _DESK,

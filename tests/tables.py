@@ -31,6 +31,7 @@ MODULES = (
     "ticketing.duties",
     "ticketing.knowledge_rows",
     "ticketing.merge_rows",
+    "ticketing.part_rows",
     "ticketing.rows",
     "ticketing.ties",
 )

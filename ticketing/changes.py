@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from callcenter.database import Base
 from callcenter.errors import BadInput
 from config.people import User
-from ticketing import customers, roads
+from ticketing import customers, parts, roads
 from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
 from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketState
 from ticketing.text import line
@@ -59,13 +59,24 @@ def values(db: Session, ticket: Ticket, form: Form, changes: Mapping[str, Any]) 
     if "fields" in new:
         new["fields"], wrong = checked(form, ticket.fields | dict(new["fields"]), ticket.fields)
         read_marker(form, new["fields"])
-        faults |= wrong
+        faults |= wrong | name_parts(db, form, new["fields"])
     if faults:
         raise TicketIncomplete(faults)
     stage = _stage_meant(ticket, form, new.get("stage"), new.pop("state", None))
     if stage is not None:
         new |= {"stage": stage.code, "state": stage.state.value}
     return new
+
+
+def name_parts(db: Session, form: Form, answers: dict[str, Any]) -> dict[str, Fault]:
+    """Parts named in an answer, as the catalogue calls them; and what it does not know."""
+    faults = {}
+    for field in form.fields:
+        if field.shape == "parts" and answers.get(field.name):
+            answers[field.name], fault = parts.used(db, answers[field.name])
+            if fault is not None:
+                faults[field.name] = fault
+    return faults
 
 
 def _stage_meant(ticket: Ticket, form: Form, code: str | None, state: str | None) -> Stage | None:

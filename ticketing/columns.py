@@ -60,7 +60,25 @@ RELATIONS = (
     Column("until_on", "结束日期", "Until", ("截止日期", "至")),
     Column("note", "备注", "Note", ("说明", "remarks")),
 )
-OF: dict[str, tuple[Column, ...]] = {"customers": CUSTOMERS, "engines": ENGINES, "relations": RELATIONS}
+PARTS = (
+    Column(
+        "number", "图号", "Part number", ("零件号", "配件号", "配件图号", "物料号", "number"), needed=True, exact=True
+    ),
+    Column("zh", "名称", "Name", ("配件名称", "零件名称", "中文名称"), needed=True),
+    Column("en", "英文名称", "English name", ("英文", "english")),
+    Column("fits", "适用机型", "Fits", ("机型", "适配机型", "model", "models")),
+    Column("superseded_by", "替代图号", "Superseded by", ("替代件", "新图号"), exact=True),
+    Column("superseded_on", "替代日期", "Superseded on"),
+    Column("from_on", "启用日期", "From", ("开始日期",)),
+    Column("until_on", "停供日期", "Until", ("停用日期",)),
+    Column("note", "备注", "Note", ("说明", "remarks")),
+)
+OF: dict[str, tuple[Column, ...]] = {
+    "customers": CUSTOMERS,
+    "engines": ENGINES,
+    "relations": RELATIONS,
+    "parts": PARTS,
+}
 
 
 def guessed(kind: str, headings: Sequence[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from callcenter import phone
 from config import demo as house
 from config.settings import Settings
-from ticketing import customers, demo_knowledge, demo_tickets, engines, stations, tickets
+from ticketing import customers, demo_knowledge, demo_parts, demo_tickets, engines, stations, tickets
 from ticketing import demo_words as words
 from ticketing.rows import Customer, Engine, Station, Ticket, TicketKind
 
@@ -38,6 +38,7 @@ def fill(db: Session, settings: Settings, now: datetime) -> dict[str, str]:
         _Year(db, settings, now).tell()
         demo_tickets.fill(db, now, settings.centre.zone)
     demo_knowledge.fill(db, "zhaomin", now)
+    demo_parts.fill(db, "zhaomin", now)
     return logins
 
 

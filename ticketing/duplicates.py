@@ -225,7 +225,7 @@ def _of(customer_id: int) -> ColumnElement[bool]:
 
 
 def doubtful(db: Session, after: int, batch: int) -> tuple[list[int], int | None]:
-    """Of the next records by id, those with a number, a code, or name and region that another has; None: it was the last."""
+    """Of the next records by id, whose number, code or name and region another has; None: no more."""
     ids = list(db.scalars(select(Customer.id).where(Customer.id > after).order_by(Customer.id).limit(batch)))
     if not ids:
         return [], None

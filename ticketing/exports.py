@@ -1,4 +1,4 @@
-"""Customers, engines and relations as sheets, in the columns in which they come in."""
+"""Records as sheets, in the columns in which they come in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from callcenter.errors import BadInput
 from ticketing import columns
 from ticketing.import_relations import WORDS
+from ticketing.part_rows import Part
 from ticketing.record_rows import Relation
 from ticketing.rows import Customer, Engine, Phone
 
@@ -24,7 +25,7 @@ def headings(kind: str, language: str) -> list[str]:
 
 def rows(db: Session, kind: str) -> Iterator[list[str]]:
     """Every record, in the order of their ids, some read at a time."""
-    yield from {"customers": _customers, "engines": _engines, "relations": _relations}[kind](db)
+    yield from {"customers": _customers, "engines": _engines, "relations": _relations, "parts": _parts}[kind](db)
 
 
 def _customers(db: Session) -> Iterator[list[str]]:
@@ -72,6 +73,20 @@ def _relations(db: Session) -> Iterator[list[str]]:
             if one.one.merged_into_id is None and one.other.merged_into_id is None:
                 sides = [(side.name, side.code, _first(db, side)) for side in (one.one, one.other)]
                 yield [*sides[0], WORDS[one.kind][0], *sides[1], _said(one.from_on), _said(one.until_on), one.note]
+        if len(found) < _BATCH:
+            return
+        last = found[-1].id
+        db.expunge_all()
+
+
+def _parts(db: Session) -> Iterator[list[str]]:
+    last = 0
+    while True:
+        some = select(Part).where(Part.id > last).order_by(Part.id).limit(_BATCH).options(selectinload(Part.fits))
+        found = db.scalars(some).all()
+        for one in found:
+            days = [_said(day) for day in (one.superseded_on, one.from_on, one.until_on)]
+            yield [one.number, one.zh, one.en, "、".join(one.families), one.superseded_by, *days, one.note]
         if len(found) < _BATCH:
             return
         last = found[-1].id

@@ -16,11 +16,18 @@ from sqlalchemy import Connection, event, select, text
 from sqlalchemy.orm import Session, selectinload
 
 from callcenter.database import Base
+from ticketing import pinyin
+from ticketing.part_rows import Part
 from ticketing.record_rows import Entry
 from ticketing.rows import Customer, Engine, Ticket, TicketKind
 
-Kind = Literal["customer", "engine", "ticket"]
-_TABLES: dict[Kind, str] = {"customer": "find_customers", "engine": "find_engines", "ticket": "find_tickets"}
+Kind = Literal["customer", "engine", "ticket", "part"]
+_TABLES: dict[Kind, str] = {
+    "customer": "find_customers",
+    "engine": "find_engines",
+    "ticket": "find_tickets",
+    "part": "find_parts",
+}
 LONGEST = 20_000
 """Characters of one text that are looked at."""
 _BATCH = 2000
@@ -144,6 +151,10 @@ def keep_ticket(db: Session, ticket: Ticket) -> None:
     _put(db, "ticket", [(ticket.id, _of_ticket(ticket))])
 
 
+def keep_part(db: Session, part: Part) -> None:
+    _put(db, "part", [(part.id, _of_part(part))])
+
+
 def forget(db: Session, kind: Kind, record_id: int) -> None:
     column = "rowid" if _is_sqlite(db) else "id"
     db.execute(text(f"DELETE FROM {_TABLES[kind]} WHERE {column} = :id"), {"id": record_id})
@@ -165,6 +176,11 @@ def _of_ticket(ticket: Ticket) -> set[str]:
     said = [value for value in ticket.fields.values() if isinstance(value, str)]
     noted = [entry.text for entry in ticket.entries]
     return _pieces([ticket.subject, ticket.notes, *said, *noted]) | {kind_token(ticket.kind)}
+
+
+def _of_part(part: Part) -> set[str]:
+    sound, first = pinyin.full(part.zh).replace(" ", ""), pinyin.initials(part.zh)
+    return _pieces([part.spelt, part.number, part.zh, part.en, sound, first])
 
 
 def kind_token(kind: str) -> str:
@@ -202,6 +218,7 @@ def fill(db: Session, kind: Kind) -> int:
         "customer": (Customer, _of_customer, Customer.phones, Entry.customer_id),
         "engine": (Engine, _of_engine, None, Entry.engine_id),
         "ticket": (Ticket, _of_ticket, Ticket.entries, None),
+        "part": (Part, _of_part, None, None),
     }
     row, pieces, loaded, whose = ways[kind]
     last, count = 0, 0
@@ -228,7 +245,7 @@ def fill(db: Session, kind: Kind) -> int:
 
 
 def _holds(db: Session, kind: Kind) -> bool:
-    table = {"customer": Customer, "engine": Engine, "ticket": Ticket}[kind].__tablename__
+    table = {"customer": Customer, "engine": Engine, "ticket": Ticket, "part": Part}[kind].__tablename__
     return db.execute(text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from callcenter.database import Database
 from callcenter.errors import BadInput, NotFound
-from ticketing import customers, duplicates, engines, findable, imports, pointing, readings, relations
+from ticketing import customers, duplicates, engines, findable, imports, parts, pointing, readings, relations
 from ticketing.kinds import Fault
+from ticketing.part_rows import Part
 from ticketing.record_rows import Entry, Import, ImportStep, Ownership, Reading, Relation
 from ticketing.rows import Customer, Engine, Phone
 
@@ -49,7 +50,8 @@ def _title(db: Session, step: ImportStep) -> str:
     if engine is not None:
         return engine.serial
     customer = db.get(Customer, step.customer_id) if step.customer_id else None
-    return customer.name if customer else ""
+    part = db.get(Part, step.ref_id) if step.what.startswith("part") else None
+    return customer.name if customer else part.number if part else ""
 
 
 def _made_customer(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | None:
@@ -192,6 +194,33 @@ def _relation(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | 
     return None
 
 
+def _part(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | None:
+    part = db.get(Part, step.ref_id)
+    if part is None:
+        return None
+    if part.version != step.changes["version"][1]:
+        return Fault("之后又改过此配件，予以保留", "The part was changed since; it stays")
+    findable.forget(db, "part", part.id)
+    db.delete(part)
+    db.flush()
+    return None
+
+
+def _part_as(db: Session, step: ImportStep, by: str, now: datetime) -> Fault | None:
+    part = db.get(Part, step.ref_id)
+    if part is None:
+        return None
+    back: dict[str, Any] = {}
+    for name, (before, after) in step.changes.items():
+        held = " ".join(part.families) if name == "fits" else getattr(part, name)
+        if (held.isoformat() if isinstance(held, date) else held) == after:
+            back[name] = before.split() if name == "fits" else before
+            if name.endswith("_on") and before:
+                back[name] = date.fromisoformat(before)
+    parts.change(db, part, by=by, now=now, **back)
+    return _left(step, back)
+
+
 _WAYS: dict[tuple[str, bool], Callable[[Session, ImportStep, str, datetime], Fault | None]] = {
     ("created", False): _made_customer,
     ("created", True): _made_engine,
@@ -200,6 +229,8 @@ _WAYS: dict[tuple[str, bool], Callable[[Session, ImportStep, str, datetime], Fau
     ("number", False): _number,
     ("reading", True): _reading,
     ("owner", True): _owner,
+    ("part", False): _part,
+    ("part_as", False): _part_as,
     ("related", False): _related,
     ("relation", False): _relation,
 }

@@ -19,6 +19,7 @@ from callcenter.database import Database
 from callcenter.errors import BadInput, NotFound
 from config.settings import Centre
 from ticketing import columns, sheets
+from ticketing.import_parts import take_part
 from ticketing.import_relations import take_relation
 from ticketing.import_rows import Run, take_customer, take_engine
 from ticketing.kinds import Fault
@@ -155,11 +156,12 @@ def _write(kept: Import, account: Account) -> None:
 def _take(
     run: Run, kind: str, rows: Sequence[tuple[int, Sequence[str]]], mapping: Mapping[str, int], account: Account
 ) -> None:
-    take = {"customers": take_customer, "engines": take_engine, "relations": take_relation}[kind]
+    ways = {"customers": take_customer, "engines": take_engine, "relations": take_relation, "parts": take_part}
+    take = ways[kind]
     exact = {column.name for column in columns.OF[kind] if column.exact}
     for number, cells in rows:
         said = {name: cells[place].strip() for name, place in mapping.items()}
-        title = next((said[name] for name in ("name", "serial", "one") if said.get(name)), "")
+        title = next((said[name] for name in ("name", "serial", "one", "number") if said.get(name)), "")
         before = len(run.steps)
         try:
             with run.db.begin_nested():

@@ -12,7 +12,7 @@ from ticketing import roads
 from ticketing.rows import TicketKind, TicketState
 from ticketing.text import clean
 
-SHAPES = ("line", "text", "choice", "date", "number", "tick", "article", "road", "point")
+SHAPES = ("line", "text", "choice", "date", "number", "tick", "article", "road", "point", "parts")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,7 @@ def open_ticket(
     """
     form = catalogue.current(db).form(kind)
     answers, faults = checked(form, fields or {})
+    faults |= amounts.name_parts(db, form, answers)
     subject = line(subject)
     if not subject:
         faults["subject"] = MISSING

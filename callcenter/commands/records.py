@@ -15,7 +15,7 @@ from config.settings import Settings
 
 BY = "callcenter"
 """Who it was, in the records: somebody at the server."""
-KIND = "customers, engines or relations."
+KIND = "customers, engines, relations or parts."
 
 
 @app.command("import")
