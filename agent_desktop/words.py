@@ -15,6 +15,7 @@ WORDS: dict[str, dict[str, str]] = {
         "events": _("Events"),
         "imports": _("Import and export"),
         "knowledge": _("Knowledge"),
+        "parts": _("Parts"),
         "quality": _("Quality"),
         "queues": _("Queues"),
         "reports": _("Reports"),

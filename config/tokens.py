@@ -45,6 +45,7 @@ AREAS = {
     "events": ("read",),
     "imports": ("read", "write"),
     "knowledge": ("read", "write"),
+    "parts": ("read", "write"),
     "quality": ("read", "write"),
     "queues": ("read", "write"),
     "reports": ("read",),

@@ -81,7 +81,7 @@ def read_import(db: Reading, import_id: Id) -> Sheet:
 def send_sheet(
     once: OnceHere,
     user: TokenUser,
-    kind: Annotated[Literal["customers", "engines"], Form()],
+    kind: Annotated[Literal["customers", "engines", "relations", "parts"], Form()],
     file: Annotated[UploadFile, File(description="CSV (UTF-8 or GBK) or Excel.")],
 ) -> LookedAt:
     """Nothing is changed yet; whatever else this user only looked at is let go."""
@@ -131,7 +131,7 @@ def undo_import(desktop: DesktopHere, once: OnceHere, user: TokenUser, import_id
 def export(
     desktop: DesktopHere,
     user: TokenUser,
-    kind: Literal["customers", "engines"],
+    kind: Literal["customers", "engines", "relations", "parts"],
     ending: Literal["csv", "xlsx"] = "csv",
 ) -> StreamingResponse:
     parts = written(desktop.database, kind, ending, user.language)

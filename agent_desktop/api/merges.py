@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.api.access import TokenUser, right
 from agent_desktop.api.once import OnceHere
+from agent_desktop.api.paging import Limit
 from agent_desktop.api.shapes import Reference, Sent, Shape
 from agent_desktop.desktop import Id, Reading
 from callcenter.database import now
 from callcenter.errors import NotFound
-from ticketing import customers, merges
+from ticketing import customers, duplicates, merges
 
 router = APIRouter(prefix="/v1", tags=["customers"])
 
@@ -38,6 +39,44 @@ class NewMerge(Sent):
         default_factory=list, max_length=7, description="Fields of which the merged one's words are kept."
     )
     note: str = Field("", max_length=200, description="How one knows that they are one.")
+
+
+class Likeness(Shape):
+    one_id: int
+    other_id: int
+    reasons: list[str] = Field(description="number:+86138…, code, name, sound, core, town, company")
+    weight: int
+    answer: str = Field(description="not_same, where somebody said so.")
+
+
+class Other(Sent):
+    other_id: Reference
+
+
+@router.get("/duplicates", dependencies=[right("customers.merge")], summary="Customers that may be one")
+def list_duplicates(db: Reading, limit: Limit = 50) -> list[Likeness]:
+    return [Likeness.model_validate(one) for one in duplicates.listed(db, limit)]
+
+
+@router.get(
+    "/customers/{customer_id}/duplicates", dependencies=[right("customers.merge")], summary="Whom a customer may be"
+)
+def list_likenesses(db: Reading, user: TokenUser, customer_id: Id) -> list[Likeness]:
+    customer = customers.load_customer(db, customer_id, user)
+    found = duplicates.of(db, customer, customers.ids_of(db, customer))
+    return [Likeness.model_validate(one.likeness) for one in found]
+
+
+@router.post(
+    "/customers/{customer_id}/not-same",
+    dependencies=[right("customers.merge")],
+    summary="Say that two customers are not the same",
+)
+def tell_apart(once: OnceHere, user: TokenUser, customer_id: Id, sent: Other) -> Likeness:
+    def told(db: Session) -> Likeness:
+        return Likeness.model_validate(duplicates.not_same(db, customer_id, sent.other_id, by=user.login, now=now()))
+
+    return once.do(told)
 
 
 @router.get(

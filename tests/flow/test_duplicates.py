@@ -107,3 +107,15 @@ def test_the_page_says_why_and_takes_the_answer(desk):
     assert "No two records" in client.get("/customers/duplicates").text
     assert client.post(f"/customers/{new_id}/not-same", data={"other": new_id}).status_code == 422
     assert desk.client("sunli").get("/customers/duplicates").status_code == 403
+
+
+def test_a_program_asks_who_may_be_one_and_answers(desk):
+    program, key = desk.client(), desk.token("wangfang")
+    with desk.database.write() as db:
+        one, other = (customers.create(db, "end_user", "李建国", now(), phones=["13800138000"]) for _ in range(2))
+    [pair] = program.get("/api/v1/duplicates", headers=key).json()
+    assert (pair["one_id"], pair["other_id"], pair["reasons"]) == (one.id, other.id, ["name", "number:+8613800138000"])
+    assert len(program.get(f"/api/v1/customers/{other.id}/duplicates", headers=key).json()) == 1
+    said = program.post(f"/api/v1/customers/{other.id}/not-same", json={"other_id": one.id}, headers=key)
+    assert said.json()["answer"] == "not_same"
+    assert program.get("/api/v1/duplicates", headers=key).json() == []

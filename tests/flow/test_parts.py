@@ -137,3 +137,26 @@ def test_the_catalogue_is_read_by_all_and_kept_by_those_who_lead(desk):
     assert stale.status_code == 409
     assert "喷油嘴" in stale.text
     assert lead.post(made.headers["location"], data={"version": "1", "zh": "喷油嘴"}).status_code == 303
+
+
+def test_a_program_reads_and_keeps_the_catalogue(desk):
+    program, lead, agent = desk.client(), desk.token("zhaomin"), desk.token("wangfang")
+    made = program.post(
+        "/api/v1/parts", json={"number": "1000-3812", "zh": "喷油器", "families": ["6D107"]}, headers=lead
+    )
+    assert made.status_code == 201
+    part_id = made.json()["id"]
+    changed = program.patch(
+        f"/api/v1/parts/{part_id}", json={"until_on": "2026-12-31"}, headers=lead | {"If-Match": '"1"'}
+    )
+    assert (changed.json()["until_on"], changed.headers["etag"]) == ("2026-12-31", '"2"')
+    assert (
+        program.patch(f"/api/v1/parts/{part_id}", json={"zh": "x"}, headers=lead | {"If-Match": '"1"'}).status_code
+        == 409
+    )
+    [found] = program.get("/api/v1/parts", params={"q": "pyq", "model": "6D107G"}, headers=agent).json()["items"]
+    assert found["families"] == ["6D107"]
+    assert program.get("/api/v1/parts?model=4D", headers=agent).json()["items"] == []
+    assert program.get(f"/api/v1/parts/{part_id}", headers=agent).json()["version"] == 2
+    assert program.post("/api/v1/parts", json={"number": "1", "zh": "x"}, headers=lead).status_code == 422
+    assert program.post("/api/v1/parts", json={"number": "77777", "zh": "x"}, headers=agent).status_code == 403
