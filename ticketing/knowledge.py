@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, func, literal, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -189,6 +189,11 @@ def solved(
     use.call_id, use.ticket_id = use.call_id or call_id, use.ticket_id or ticket_id
     db.flush()
     return use
+
+
+def unsolved(db: Session, article_id: int, ticket_id: int) -> None:
+    """It was another article after all."""
+    db.execute(delete(ArticleUse).where(ArticleUse.article_id == article_id, ArticleUse.ticket_id == ticket_id))
 
 
 def counts(db: Session, article_ids: Collection[int]) -> Mapping[int, int]:

@@ -37,6 +37,7 @@ def add(
     km: int | None = None,
     new_meter: bool = False,
     source: str = "agent",
+    ticket_id: int | None = None,
 ) -> Reading:
     """Keep a reading of a day, which may be a day long past. The same reading twice is one.
 
@@ -65,6 +66,7 @@ def add(
         hours_before=before,
         new_meter=new_meter,
         source=source,
+        ticket_id=ticket_id,
         by=by,
         at=now,
     )

@@ -81,6 +81,7 @@ class Reading(Base):
     hours_before: Mapped[int] = mapped_column(default=0)
     new_meter: Mapped[bool] = mapped_column(default=False)
     source: Mapped[str] = mapped_column(String(10))  # agent, ticket, import, record
+    ticket_id: Mapped[int | None]  # which said so; no foreign key: none is ever looked for by it alone
     by: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime | None]
 

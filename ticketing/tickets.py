@@ -16,6 +16,7 @@ from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.facts import TicketStepped
 from callcenter.nudges import TicketChanged
 from config.people import User, may
+from ticketing import answers as facts
 from ticketing import catalogue, customers, deadlines, engines, findable
 from ticketing import changes as amounts
 from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked
@@ -105,6 +106,7 @@ def open_ticket(
         setattr(ticket, name, value)
     db.add(ticket)
     db.flush()
+    facts.keep(db, form, ticket, before={}, engine_before=None, by=by, now=now, zone=zone)
     findable.keep_ticket(db, ticket)
     _say(db, ticket, "opened", by, now)
     return ticket
@@ -246,10 +248,13 @@ def change(
         if "stage" in differing:
             differing["stage_at"] = now
             told |= amounts.reached(ticket, form.stage(differing["stage"]), now)
+        before, engine_before = dict(ticket.fields), ticket.engine_id
         try:
-            return _step(db, ticket, what, by, now, text=_words(text), values=differing, changes=told, zone=zone)
+            _step(db, ticket, what, by, now, text=_words(text), values=differing, changes=told, zone=zone)
         except WrongTicketState:
             continue  # somebody stepped in between: look again whether it was a note or a change
+        facts.keep(db, form, ticket, before=before, engine_before=engine_before, by=by, now=now, zone=zone)
+        return ticket
 
 
 def move(
