@@ -274,6 +274,19 @@ def test_keys_are_shown_on_demand_and_kinds_are_chosen_by_key(desk, seat):
     expect(page.locator("fieldset[data-kind=repair]")).to_be_hidden()
 
 
+def test_a_number_clicked_on_another_page_stands_ready_at_the_desk_and_is_called_by_key(desk, seat):
+    page = seat.open("/customers/1")
+    page.get_by_role("link", name="138 0013 8000").click()
+    expect(page.locator("#planning-number")).to_have_value("+8613800138000")
+    expect(page.locator("#planning-now")).to_be_focused()
+    assert page.url.endswith("/desk")
+    with page.expect_request(lambda asked: asked.url.endswith("/desk/dial")) as asked:
+        page.keyboard.press("Enter")
+    assert asked.value.post_data == "number=%2B8613800138000"
+    expect(page.locator("#refused-why")).to_contain_text("Your own phone is busy or not registered")
+    seat.complaints.clear()  # the browser writes down that it was refused: no phone is there
+
+
 def test_a_second_window_says_that_the_phone_is_in_the_first(desk, seat):
     first = seat.open()
     first.click("#ready")

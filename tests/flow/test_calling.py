@@ -19,7 +19,7 @@ from cti import callbacks, dialling, dispositions, helping, wishes
 from cti.projection import record
 from cti.rows import Agent, Call
 from tests.desktop import Desk, answer, arrival, hang_up, ringing, tell
-from ticketing import customers
+from ticketing import customers, tickets
 
 MOBILE = "13912345678"
 E164 = "+8613912345678"
@@ -283,3 +283,17 @@ def test_settings_say_when_customers_are_called():
     assert Settings().calling.hours_from == "08:00"
     with pytest.raises(ValueError, match="hours_from"):
         Settings.model_validate({"calling": {"hours_from": "8"}})
+
+
+def test_a_number_on_any_page_leads_to_the_desk_of_who_has_one(desk):
+    with desk.database.write() as db:
+        owner = customers.create(db, "end_user", "李建国", now(), phones=["13800138000"])
+        fields = {"topic": "warranty"}
+        ticket = tickets.open_ticket(
+            db, "inquiry", subject="三包期", by="wangfang", now=now(), customer_id=owner.id, fields=fields
+        )
+    link = 'href="/desk?dial=%2B8613800138000"'
+    for path in (f"/customers/{owner.id}", "/customers", f"/tickets/{ticket.id}"):
+        assert link in desk.client("wangfang").get(path).text, path
+        assert link not in desk.client("chenjing").get(path).text, path
+    assert "138 0013 8000" in desk.client("chenjing").get(f"/customers/{owner.id}").text

@@ -76,6 +76,13 @@ export class Calling {
     $($("#planning-number").value ? "#planning-due" : "#planning-number").focus();
   }
 
+  /** A number that was clicked on another page: it stands ready, and Enter calls it. */
+  stand_ready(number) {
+    if ($("#planning").hidden) this.plan();
+    $("#planning-number").value = number;
+    $("#planning-now").focus();
+  }
+
   #close_plan() {
     const had_focus = $("#planning").contains(document.activeElement);
     $("#planning").hidden = true;

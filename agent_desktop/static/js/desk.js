@@ -198,6 +198,10 @@ if (seat.now.call_id) {
   if (seat.now.state === "ringing") rings(seat.now.call_id);
   else cards.pop(seat.now.call_id);
 }
-const asked = new URLSearchParams(location.search).get("call");
+const asked = new URLSearchParams(location.search);
 for (const call_id of drafted_calls().slice(0, DRAFTS_OPENED)) cards.pop(call_id, { at_hand: false, front: false });
-if (asked) cards.pop(asked, { at_hand: false });
+if (asked.has("call")) cards.pop(asked.get("call"), { at_hand: false });
+if (asked.has("dial")) {
+  history.replaceState(null, "", "/desk"); // loaded again, it is not asked again
+  calling.stand_ready(asked.get("dial"));
+}
