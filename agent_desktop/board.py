@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.seat import TONES, call_backs
 from agent_desktop.session import allow
 from callcenter.database import now
-from config.people import QueueMember, User
+from config.people import QueueMember, User, names
 from config.queues import Queue
 from cti.rows import Agent, Call, SwitchRow
 from reports import nightly, today
@@ -112,6 +112,7 @@ class WorkLines:
     """What of the tickets needs a supervisor: promises broken, tickets late, answers due."""
 
     broken: Sequence[Duty]
+    names: Mapping[str, str]  # by login
     late: int
     unanswered: int  # stations that were called and have not answered in time
     unowned: int  # of people who have left
@@ -124,6 +125,7 @@ def work_lines(db: Session, at: datetime) -> WorkLines:
     gone = select(User.login).where(~User.active)
     return WorkLines(
         broken=duties.broken(db, at, 5),
+        names=names(db),
         late=db.scalar(late) or 0,
         unanswered=db.scalar(select(func.count()).select_from(Dispatch).where(called)) or 0,
         unowned=db.scalar(select(func.count()).select_from(Ticket).where(undone, Ticket.owner.in_(gone))) or 0,

@@ -20,7 +20,7 @@ from callcenter.database import now
 from callcenter.errors import BadInput, NotFound
 from callcenter.nudges import TicketChanged
 from config import calendar
-from config.people import User
+from config.people import User, names
 from ticketing import duties, tickets, ties
 from ticketing.duties import Duty
 from ticketing.rows import Ticket
@@ -50,6 +50,7 @@ def diary(page: PageHere, db: Reading, who: Annotated[str, Query(max_length=40)]
         people=[(one.login, one.name) for one in people],
         quadrants=[(important, urgent, found[important, urgent]) for important, urgent in ORDER],
         watched=ties.watched(db, login),
+        names=names(db),
         staff=staff(db),
         soon=_local(page, at + timedelta(minutes=30)),
     )

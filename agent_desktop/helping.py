@@ -16,7 +16,7 @@ from agent_desktop.session import allow
 from callcenter import phone
 from callcenter.database import now
 from callcenter.nudges import HelpChanged
-from config.people import User
+from config.people import User, names
 from config.queues import Queue
 from cti import callbacks, helping
 from ticketing import tickets
@@ -67,7 +67,7 @@ def hear(page: PageHere, agent: str, mode: Annotated[str, Form(max_length=10)]) 
 
 
 def _asked(db: Session, page: Page) -> list[dict[str, Any]]:
-    names = {row[0]: row[1] for row in db.execute(select(User.login, User.name))}
+    called = names(db)
     lines = []
     for row, call in helping.open_requests(db):
         customer = db.get(Customer, call.customer_id) if call.customer_id is not None else None
@@ -77,8 +77,8 @@ def _asked(db: Session, page: Page) -> list[dict[str, Any]]:
             {
                 "row": row,
                 "call": call,
-                "agent": names.get(row.by, row.by),
-                "taken": names.get(row.taken_by, row.taken_by),
+                "agent": called.get(row.by, row.by),
+                "taken": called.get(row.taken_by, row.taken_by),
                 "who": customer.name if customer else phone.pretty(call.caller_number, page.settings.centre.country),
                 "queue": queue.title(page.language) if queue else "",
                 "ticket": ticket,

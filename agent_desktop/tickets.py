@@ -17,7 +17,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput
-from config.people import User
+from config.people import User, names
 from ticketing import catalogue, deadlines, guides, knowledge, tickets
 from ticketing.catalogue import Catalogue
 from ticketing.kinds import Fault, Field, Form, Stage, TicketIncomplete
@@ -63,6 +63,7 @@ def list_tickets(
         "tickets.html",
         rows=rows,
         hands=ticket_lines.hands(page, db, rows, now()),
+        names=names(db),
         stands={row.id: ticket_lines.standing(page, db, row, now()) for row in rows},
         forms=catalogue.current(db).forms,
         next=rows[-1].id if more else "",
@@ -93,7 +94,7 @@ def show(
     held = catalogue.current(db)
     form = held.form(ticket.kind)
     users = db.scalars(select(User).order_by(User.login)).all()
-    names, at_work = {user.login: user.name for user in users}, {user.login for user in users if user.active}
+    called, at_work = {user.login: user.name for user in users}, {user.login for user in users if user.active}
     undone = ticket.state in tickets.UNDONE
     clock = deadlines.of(db, ticket, at, zone)
     shown = ticket_lines.held_by(ticket, page)
@@ -105,8 +106,8 @@ def show(
         ticket=ticket,
         form=form,
         answers=[(field, field.word(ticket.fields.get(field.name), page.language)) for field in _asked(held, ticket)],
-        names=names,
-        people=[(login, name) for login, name in names.items() if login in at_work or login == ticket.owner],
+        names=called,
+        people=[(login, name) for login, name in called.items() if login in at_work or login == ticket.owner],
         stages=[stage for stage in form.stages if _may_follow(form, ticket, stage)],
         stage=form.stage(ticket.stage),
         shown=shown,
@@ -116,7 +117,7 @@ def show(
         hand=ticket_lines.hands(page, db, [ticket], at)[ticket.id],
         answer=ticket_lines.response(page, clock, at),
         stands=ticket_lines.standing(page, db, ticket, at),
-        lines=ticket_lines.lines(page, held, ticket, names),
+        lines=ticket_lines.lines(page, held, ticket, called),
         used=knowledge.used_for(db, ticket_id=ticket.id, call_id=ticket.call_id),
         asked=guides.answered(db, ticket_id=ticket.id, call_id=ticket.call_id),
         **ticket_panels.stations(page, db, ticket, form, at),

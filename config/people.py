@@ -215,6 +215,11 @@ def user_of(db: Session, login: str) -> User:
     return user
 
 
+def names(db: Session) -> dict[str, str]:
+    """What people are called, by login; those who have left as well."""
+    return {row[0]: row[1] for row in db.execute(select(User.login, User.name))}
+
+
 def set_password(db: Session, user: User, password: str, now: datetime) -> None:
     """Every session of the user ends with the old password."""
     hashed = _hashed(user.login, password)

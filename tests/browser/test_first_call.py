@@ -35,12 +35,14 @@ HEARD_HZ = """async () => {
 
 
 def get_ready(page: Page) -> None:
-    """Choose to be available, whatever he was before, and wait until the phone is there."""
+    """Choose to be available, whatever he was before, and wait until the phone is there and wrap-up is over."""
     expect(page.locator("body")).to_have_attribute("data-live", "up")
     page.click("#state")
     page.click("#status button[data-status=available]")
     expect(page.locator("#state")).to_have_attribute("data-status", "available", timeout=20_000)
     expect(page.locator("#ready")).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    if page.locator("#state").get_attribute("data-state") == "wrap_up":
+        page.keyboard.press("F10")
     expect(page.locator("#state")).to_have_attribute("data-state", "idle")
 
 
