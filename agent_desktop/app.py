@@ -34,6 +34,7 @@ from agent_desktop import (
     guard,
     helping,
     imports,
+    installing,
     kept,
     knowledge,
     line_check,
@@ -116,7 +117,7 @@ def inner() -> APIRouter:
     router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
     daily = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
     at_the_phone = (control, kept, calling, helping, outcomes, phone_codes)
-    records = (merging, customers, engines, parts, warranty_rules, imports)
+    records = (merging, customers, engines, installing, parts, warranty_rules, imports)
     others = (knowledge, token_pages, webhook_pages, queue_pages, books)
     ticket_pages = (dispatches, diary, photos, catalogue_pages)
     for module in (*daily, *at_the_phone, *records, *ticket_pages, admin, *others):

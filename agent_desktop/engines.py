@@ -18,7 +18,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
-from ticketing import engines, entries, owners, readings, search
+from ticketing import attachments, engines, entries, installations, owners, readings, search
 from ticketing import warranty as warranties
 from ticketing.engines import SerialTaken
 from ticketing.entries import StaleRecord
@@ -138,7 +138,7 @@ def _show(
     why: str = "",
 ) -> HTMLResponse:
     """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
-    today = today_of(page)
+    today, installed = today_of(page), installations.of(db, engine.id)
     people = {
         name: db.get(Customer, number) if (number := getattr(engine, column)) else None
         for name, column in PEOPLE.items()
@@ -156,6 +156,9 @@ def _show(
         warranty=warranties.warranty(engine, today, warranties.rules(db)),
         history=owners.history(db, engine.id),
         readings=readings.history(db, engine.id)[::-1],
+        installed=installed,
+        papers=attachments.of_installations(db, [one.id for one in installed]),
+        install=installations,
         line=timeline.of_engine(db, page.user, engine, language=page.language, show=show, before=before),
         shows=timeline.SHOWN,
         asked={"show": show},
@@ -167,7 +170,7 @@ def _show(
     )
 
 
-def _step(
+def step_of(
     page: Page, engine_id: int, part: str, sent: Mapping[str, str], step: Callable[[Session, Engine], object]
 ) -> Response:
     """Take the step and show the engine; what is refused is shown again as typed, with why beside its fields."""
@@ -200,7 +203,7 @@ def change_engine(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
         except (RecordUnfit, StaleRecord) as fault:
             raise _by_field(fault) from None
 
-    return _step(page, engine_id, "record", sent, step)
+    return step_of(page, engine_id, "record", sent, step)
 
 
 def _by_field(fault: RecordUnfit | StaleRecord) -> RecordUnfit | StaleRecord:
@@ -236,7 +239,7 @@ def change_readings(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
             today=today,
         )
 
-    return _step(page, engine_id, "readings", sent, step)
+    return step_of(page, engine_id, "readings", sent, step)
 
 
 @router.post("/engines/{engine_id}/owner", dependencies=[allow("engines.write")])
@@ -252,13 +255,13 @@ def change_owner(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
             db, engine, owner, on or today, by=page.user.login, now=now(), today=today, note=sent.get("note", "")
         )
 
-    return _step(page, engine_id, "owners", sent, step)
+    return step_of(page, engine_id, "owners", sent, step)
 
 
 @router.post("/engines/{engine_id}/notes", dependencies=[allow("engines.write")])
 def note_engine(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
     words = sent.get("text", "")
-    return _step(
+    return step_of(
         page,
         engine_id,
         "timeline",

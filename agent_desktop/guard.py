@@ -16,7 +16,7 @@ from ticketing import sheets
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LARGEST_UPLOAD = 11 * 1024 * 1024  # of one photo with its form
-_UPLOADS = re.compile(r"^/(tickets/\d{1,10}/photos|u/[\w-]{1,64})$")
+_UPLOADS = re.compile(r"^/(tickets/\d{1,10}/photos|engines/\d{1,10}/installations|u/[\w-]{1,64})$")
 LARGEST_SHEET = sheets.LARGEST + 64 * 1024  # with its form
 Measure = Callable[[str, str, int, float], None]  # method, route, status, seconds
 

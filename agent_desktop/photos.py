@@ -21,8 +21,9 @@ from callcenter.database import now
 from callcenter.errors import CallCenterError, NotFound
 from callcenter.nudges import TicketChanged
 from config.people import User
-from ticketing import attachments, tickets
+from ticketing import attachments, engines, tickets
 from ticketing.attachments import Attachment
+from ticketing.installations import Installation
 
 router = APIRouter()
 open_router = APIRouter()
@@ -59,10 +60,12 @@ def show_file(page: PageHere, db: Reading, attachment_id: Id) -> Response:
 
 
 def file_of(home: Path, db: Session, attachment_id: int, user: User) -> FileResponse:
-    """The file itself, for those who may see its ticket or its call."""
+    """The file itself, for those who may see its ticket, its call or its engine."""
     row = attachments.load(db, attachment_id)
     if row.ticket_id is not None:
         tickets.load_ticket(db, row.ticket_id, user)
+    elif row.installation_id is not None:
+        engines.load_engine(db, db.get_one(Installation, row.installation_id).engine_id, user)
     else:
         load_call(db, row.call_id or "", user)
     path = attachments.path_of(home, row.key)

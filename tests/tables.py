@@ -29,6 +29,7 @@ MODULES = (
     "ticketing.dispatch",
     "ticketing.drafts",
     "ticketing.duties",
+    "ticketing.installations",
     "ticketing.knowledge_rows",
     "ticketing.merge_rows",
     "ticketing.part_rows",

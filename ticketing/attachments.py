@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from callcenter.database import Base
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from ticketing import tickets
+from ticketing.installations import Installation
 from ticketing.rows import IDS, Ticket
 from ticketing.text import line
 
@@ -41,6 +42,7 @@ class Attachment(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
     call_id: Mapped[str | None] = mapped_column(String(150), index=True)
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey(Installation.id), index=True)
     name: Mapped[str] = mapped_column(String(120))  # as it came: words, never a path
     type: Mapped[str] = mapped_column(String(40))
     size: Mapped[int]
@@ -114,6 +116,7 @@ def add(
     now: datetime,
     ticket: Ticket | None = None,
     call_id: str | None = None,
+    installation_id: int | None = None,
 ) -> Attachment:
     """Keep a file. The one there already is the answer where the very same comes again."""
     if len(content) > LARGEST:
@@ -121,6 +124,8 @@ def add(
     kind = kind_of(content[:32])
     digest = hashlib.sha256(content).hexdigest()
     place = _of(ticket.id if ticket else None, call_id or (ticket.call_id if ticket else None))
+    if installation_id is not None:
+        place = Attachment.installation_id == installation_id
     there = db.scalars(select(Attachment).where(place)).all()
     again = next((one for one in there if one.sha256 == digest), None)
     if again is not None:
@@ -137,6 +142,7 @@ def add(
     row = Attachment(
         ticket_id=ticket.id if ticket else None,
         call_id=call_id or (ticket.call_id if ticket else None),
+        installation_id=installation_id,
         name=shown_name(name, kind),
         type=kind,
         size=len(content),
@@ -172,6 +178,15 @@ def of_ticket(db: Session, ticket: Ticket) -> Sequence[Attachment]:
 
 def of_call(db: Session, call_id: str) -> Sequence[Attachment]:
     return db.scalars(select(Attachment).where(Attachment.call_id == call_id).order_by(Attachment.id)).all()
+
+
+def of_installations(db: Session, ids: Sequence[int]) -> dict[int, list[Attachment]]:
+    """Papers by the entry of the installation file they belong to."""
+    found: dict[int, list[Attachment]] = {}
+    rows = select(Attachment).where(Attachment.installation_id.in_(ids)).order_by(Attachment.id)
+    for one in db.scalars(rows) if ids else ():
+        found.setdefault(one.installation_id or 0, []).append(one)
+    return found
 
 
 def load(db: Session, attachment_id: int) -> Attachment:

@@ -24,6 +24,7 @@ from agent_desktop.api import (
     events,
     guides,
     imports,
+    installations,
     knowledge,
     merges,
     parts,
@@ -77,7 +78,7 @@ def create_api(desktop: Desktop) -> FastAPI:
 
     at_the_phone = (calls, control, calling, seat, drafts, agents)
     work = (tickets, ties, duties, dispatches, attachments)
-    kept = (search, customers, merges, engines, parts, records, timelines, knowledge, guides, imports)
+    kept = (search, customers, merges, engines, installations, parts, records, timelines, knowledge, guides, imports)
     centre = (board, reports, stations, queues, catalogue, warranty, users, events, webhooks)
     for module in (*at_the_phone, *work, *kept, *centre):
         api.include_router(module.router, responses=REFUSALS)
