@@ -9,7 +9,18 @@ from typing import Any
 from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from agent_desktop.card_lines import CallFacts, Card, EngineLine, Moment, PastCall, Person, PhoneLine, TicketLine
+from agent_desktop.card_lines import (
+    CallFacts,
+    Card,
+    EngineLine,
+    Moment,
+    PastCall,
+    Person,
+    PhoneLine,
+    PromiseLine,
+    RecordLine,
+    TicketLine,
+)
 from callcenter.errors import NotFound
 from config.people import User
 from config.queues import Queue
@@ -18,10 +29,13 @@ from recordings.rows import Recording
 from ticketing import customers, engines
 from ticketing import warranty as warranties
 from ticketing.customers import Level
+from ticketing.duties import Duty, DutyState
+from ticketing.record_rows import Entry
 from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind, TicketState
 
 LINES = 30
 """How much of the past the card carries; the customer's own page has the rest."""
+RECORDS = 12
 ENGINES = 100
 DUE_SOON = timedelta(hours=2)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -63,6 +77,21 @@ _PAST = (
     .limit(LINES)
 )
 
+_ENTRIES = (
+    select(*(Entry.at, Entry.what, Entry.text, Entry.changes, Entry.engine_id))
+    .where(or_(Entry.customer_id.in_(_IDS), Entry.engine_id.in_(bindparam("engines", expanding=True))))
+    .where(Entry.what.in_(("noted", "reading", "owner", "installation", "merged")))
+    .order_by(Entry.at.desc())
+    .limit(RECORDS)
+)
+_PROMISED = (
+    select(Duty)
+    .where(Duty.customer_id.in_(_IDS), Duty.kind == "promise", Duty.ticket_id.is_(None))
+    .where((Duty.state != DutyState.OPEN.value) | (Duty.due_at < bindparam("now")))
+    .order_by(Duty.due_at.desc())
+    .limit(RECORDS)
+)
+
 
 def compose(db: Session, call_id: str, *, language: str, now: datetime, today: date) -> Card:
     """Everything the card shows; NotFound for a call nobody has heard of. ``today`` is the centre's."""
@@ -85,12 +114,14 @@ def compose(db: Session, call_id: str, *, language: str, now: datetime, today: d
     engine_lines = _engine_lines(db, owned, still_open, today, language)
     likely = _likely(engine_lines, wished, still_open)
     engine_lines.sort(key=lambda line: (line is not likely, -line.open_tickets))
-    past = _past_calls(db, call, customers.ids_of(db, person) if person else (), titles)
+    whose = customers.ids_of(db, person) if person else []
+    past = _past_calls(db, call, whose, titles)
     promises = sorted(
         (line for line in still_open if line.call_id != call_id),
         key=lambda line: (line.kind != TicketKind.RESCUE, line.due_at or NEVER),
     )
     moments = [Moment(at=line.opened_at, ticket=line) for line in lines] + [Moment(at=one.at, call=one) for one in past]
+    moments += _records(db, whose, owned) + _promised(db, whose, now)
     moments.sort(key=lambda moment: moment.at, reverse=True)
     return Card(
         call=_call_facts(call, titles),
@@ -307,6 +338,35 @@ def _ticket_line(ticket: Any, ends: dict[int, str], now: datetime) -> TicketLine
         engine_end=ends.get(ticket.engine_id or 0, ""),
         call_id=ticket.call_id,
     )
+
+
+def _records(db: Session, customer_ids: Sequence[int], owned: Sequence[Engine]) -> list[Moment]:
+    """Notes, readings, owners, installation: of the customer, and of his engines or the one he calls about."""
+    ends = {engine.id: engine.serial[-engines.SERIAL_END :] for engine in owned[:RECORDS]}
+    if not customer_ids and not ends:
+        return []
+    found = db.execute(_ENTRIES, {"ids": list(customer_ids), "engines": list(ends)})
+    return [
+        Moment(
+            at=row.at,
+            record=RecordLine(
+                what=row.what, text=row.text, told=row.changes, engine_end=ends.get(row.engine_id or 0, "")
+            ),
+        )
+        for row in found
+    ]
+
+
+def _promised(db: Session, customer_ids: Sequence[int], now: datetime) -> list[Moment]:
+    """What was promised beside tickets, and what became of it; what is still to come stands above the time line."""
+    found = db.scalars(_PROMISED, {"ids": list(customer_ids), "now": now}) if customer_ids else ()
+    return [
+        Moment(
+            at=duty.due_at,
+            promise=PromiseLine(text=duty.text, state=duty.stands(now).value, due_at=duty.due_at),
+        )
+        for duty in found
+    ]
 
 
 def _past_calls(db: Session, call: Call, customer_ids: Sequence[int], titles: dict[str, str]) -> list[PastCall]:

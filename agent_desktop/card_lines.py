@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from ticketing import engines
 from ticketing.rows import TicketState
@@ -116,12 +118,33 @@ class PastCall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordLine:
+    """What was written into the file of the customer or of one of his engines: a note, a reading, another owner."""
+
+    what: str
+    text: str
+    told: Mapping[str, Any]  # field: [before, after]
+    engine_end: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromiseLine:
+    """What was promised to him, and whether it was kept."""
+
+    text: str
+    state: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One line of the time line: a ticket or a call."""
+    """One line of the time line: just one of these."""
 
     at: datetime
     ticket: TicketLine | None = None
     call: PastCall | None = None
+    record: RecordLine | None = None
+    promise: PromiseLine | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from config.queues import Queue
 from cti.rows import Call
 from recordings.rows import Recording
 from ticketing import tickets
+from ticketing.duties import Duty
 from ticketing.record_rows import Entry
 from ticketing.rows import Engine, Ticket, TicketEntry
 
@@ -26,13 +27,14 @@ SHOWN = ("all", "calls", "tickets", "notes", "record")
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One line; exactly one of call, ticket, step and entry is there."""
+    """One line; exactly one of call, ticket, step, entry and promise is there."""
 
     at: datetime
     call: Call | None = None
     ticket: Ticket | None = None  # opened then; of a step the ticket it belongs to
     step: TicketEntry | None = None
     entry: Entry | None = None
+    promise: Duty | None = None  # made to the customer beside any ticket; of a ticket it is a step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ def of_customer(
         whose_calls=Call.customer_id.in_(customer_ids),
         whose_tickets=Ticket.customer_id.in_(customer_ids),
         whose_entries=Entry.customer_id.in_(customer_ids),
+        whose_promises=Duty.customer_id.in_(customer_ids),
     )
 
 
@@ -87,6 +90,7 @@ def _gathered(
     whose_calls: ColumnElement[bool],
     whose_tickets: ColumnElement[bool],
     whose_entries: ColumnElement[bool],
+    whose_promises: ColumnElement[bool] | None = None,
 ) -> Timeline:
     found: list[Moment] = []
     if show in ("all", "calls"):
@@ -96,6 +100,8 @@ def _gathered(
         found += _steps(db, may_see, before, ("noted",) if show == "notes" else ())
         if show != "notes":
             found += _tickets(db, may_see, before)
+    if show in ("all", "tickets") and whose_promises is not None:
+        found += _promises(db, whose_promises, before)
     if show in ("all", "notes", "record"):
         found += _entries(db, whose_entries, before, show)
     found.sort(key=lambda moment: moment.at, reverse=True)
@@ -148,6 +154,15 @@ def _entries(db: Session, whose: ColumnElement[bool], before: datetime | None, s
         yield Moment(at=entry.at, entry=entry)
 
 
+def _promises(db: Session, whose: ColumnElement[bool], before: datetime | None) -> Iterable[Moment]:
+    """At the time they were to be kept by."""
+    rows = select(Duty).where(whose, Duty.kind == "promise", Duty.ticket_id.is_(None))
+    if before is not None:
+        rows = rows.where(Duty.due_at < before)
+    for duty in db.scalars(rows.order_by(Duty.due_at.desc()).limit(AT_ONCE + 1)):
+        yield Moment(at=duty.due_at, promise=duty)
+
+
 def _names(db: Session, moments: Sequence[Moment]) -> dict[str, str]:
     asked: set[Any] = set()
     for moment in moments:
@@ -159,6 +174,8 @@ def _names(db: Session, moments: Sequence[Moment]) -> dict[str, str]:
             asked.add(moment.ticket.opened_by)
         elif moment.entry is not None:
             asked.add(moment.entry.by)
+        elif moment.promise is not None:
+            asked.add(moment.promise.created_by)
     asked.discard(None)
     if not asked:
         return {}

@@ -56,7 +56,18 @@ def _told(found: Timeline) -> Story:
 
 def _line(moment: Moment, recorded: frozenset[str]) -> Happened:
     call, ticket, step, entry = moment.call, moment.ticket, moment.step, moment.entry
-    done = step or entry
+    done, promise = step or entry, moment.promise
+    if promise is not None:
+        return Happened(
+            at=moment.at,
+            what="promised",
+            by=promise.created_by,
+            text=promise.text,
+            changes={"duty": [None, promise.stands(now()).value]},
+            call_id=promise.call_id,
+            ticket_id=None,
+            recorded=False,
+        )
     by = done.by if done else ticket.opened_by if ticket else (call.agent or "") if call else ""
     return Happened(
         at=moment.at,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from callcenter.database import now
 from tests.desktop import Desk
-from ticketing import customers, engines, owners, readings, relations
+from tests.told import Caller
+from ticketing import customers, duties, engines, entries, owners, readings, relations
 from ticketing.rows import Customer, Engine
 
 HOSTILE = '<script>alert("李")</script>'
@@ -199,3 +200,42 @@ def test_a_program_merges_and_parts_and_is_led_to_the_one_kept(desk, li):
     assert parted.json()["undone_by"] == "wangfang"
     assert program.get(f"/api/v1/customers/{li.id}", headers=key).json()["name"] == "李建国"
     assert program.post(f"/api/v1/customers/{li.id}/merges/99/part", headers=key).status_code == 404
+
+
+def test_promises_kept_and_broken_stand_on_the_time_line_and_on_the_card(desk, li, engine):
+    at = now()
+    with desk.database.write() as db:
+        kept = duties.add(
+            db,
+            "promise",
+            "寄三包手册",
+            at + timedelta(hours=1),
+            owner="wangfang",
+            by="wangfang",
+            now=at,
+            customer_id=li.id,
+        )
+        duties.done(db, kept, by="wangfang", now=at)
+        early = at - timedelta(hours=3)
+        duties.add(
+            db,
+            "promise",
+            "十分钟回电",
+            at - timedelta(hours=1),
+            owner="wangfang",
+            by="wangfang",
+            now=early,
+            customer_id=li.id,
+        )
+        entries.note(db, li, "方言重，请说慢一点", by="wangfang", now=at)
+        readings.add(db, engine, at.date(), hours=3210, by="wangfang", now=at, today=at.date() + timedelta(days=1))
+    card = f"/desk/card/{Caller(desk.database, desk.bus).rings().call_id}"
+    client = desk.client("wangfang")
+    for path in (f"/customers/{li.id}", card):
+        text = " ".join(client.get(path).text.split())
+        assert re.search(r'data-tone="good">(✓ )?Kept</span>.{0,200}寄三包手册', text), path
+        assert re.search(r'data-tone="bad">(✕ )?Broken</span>.{0,200}十分钟回电', text), path
+        assert "方言重" in text, path
+    assert "3,210 h" in client.get(card).text
+    told = desk.client().get(f"/api/v1/customers/{li.id}/timeline", headers=desk.token("wangfang")).json()["items"]
+    assert [one["changes"]["duty"][1] for one in told if one["what"] == "promised"] == ["kept", "broken"]
