@@ -31,6 +31,7 @@ _TABLES: dict[Kind, str] = {
 LONGEST = 20_000
 """Characters of one text that are looked at."""
 _BATCH = 2000
+_NEWEST = 10_000
 
 SQLITE = tuple(
     f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5(tokens, detail=none, columnsize=0)"
@@ -271,12 +272,28 @@ def having(db: Session, kind: Kind, words: str, limit: int, *, only: TicketKind 
     if _is_sqlite(db):
         statement = f"SELECT rowid FROM {table} WHERE {table} MATCH :asked ORDER BY rowid DESC LIMIT :limit"
         values: dict[str, Any] = {"asked": " ".join(f'"{piece}"' for piece in asked), "limit": limit}
-    else:
-        # of a word that half of all records have, some will do
-        db.execute(text("SET LOCAL gin_fuzzy_search_limit = 5000"))
-        statement = f"SELECT id FROM {table} WHERE tokens @> CAST(:asked AS TEXT[]) ORDER BY id DESC LIMIT :limit"
-        values = {"asked": asked, "limit": limit}
-    return [row[0] for row in db.execute(text(statement), values)]
+        return [row[0] for row in db.execute(text(statement), values)]
+    return _having_in_postgresql(db, table, asked, limit)
+
+
+def _having_in_postgresql(db: Session, table: str, asked: list[str], limit: int) -> list[int]:
+    """What many records have is found among the newest; what few have, by the index of pieces.
+
+    Asked for both at once the planner cannot know which it is, and reads millions of records from the newest on for a
+    word that none of them has.
+    """
+    has = f"SELECT id FROM {table} WHERE tokens @> CAST(:asked AS TEXT[])"
+    newest = f"{has} AND id > (SELECT max(id) - {_NEWEST} FROM {table}) ORDER BY id DESC LIMIT :limit"
+    values = {"asked": asked, "limit": limit}
+    found = [row[0] for row in db.execute(text(newest), values)]
+    if len(found) == limit:
+        return found
+    # of a word that half of all records have, some will do; it is never read for from end to end
+    limits = "SELECT set_config('gin_fuzzy_search_limit', '5000', true), set_config('enable_seqscan', :may, true)"
+    db.execute(text(limits), {"may": "off"})
+    found = [row[0] for row in db.execute(text(f"{has} ORDER BY id + 0 DESC LIMIT :limit"), values)]
+    db.execute(text(limits), {"may": "on"})
+    return found
 
 
 def _is_sqlite(db: Session) -> bool:
