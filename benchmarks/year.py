@@ -19,7 +19,7 @@ import tests.tables  # noqa: F401 - the tables must be known before they are mad
 from callcenter.database import Base, Database, to_us
 from config.queues import Queue
 from cti import rollups
-from cti.kept import AgentDay, KeptDay, QueueDay, QueueQuarter
+from cti.kept import AgentDay, AgentQuarters, KeptDay, QueueDay, QueueQuarter
 from reports import periods
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -30,7 +30,7 @@ QUEUES = ("repair", "rescue", "inquiry", "complaint", "follow_up", "parts", "dea
 SECOND = 1_000_000
 OPENS_S, CLOSES_S = 8 * 3600, 20 * 3600
 RAW = ("segments", "offers", "spells")
-KEPT: tuple[type[Base], ...] = (KeptDay, QueueDay, QueueQuarter, AgentDay)
+KEPT: tuple[type[Base], ...] = (KeptDay, QueueDay, QueueQuarter, AgentDay, AgentQuarters)
 
 Rows = list[tuple[Any, ...]]
 

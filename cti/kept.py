@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import struct
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Double, LargeBinary, String, and_, cast, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, Double, LargeBinary, String, and_, cast, func, null, or_, select, type_coerce
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base, from_us
 from cti.tallies import AGENT_SUMS, NOBODY, NUMBERS, SPREADS, AgentTally, Spread, Tally
 
 DAY, MONTH = "day", "month"
-VERSION = 2  # rises when days are counted or written in another way; those of before are counted anew
+VERSION = 3  # rises when days are counted or written in another way; those of before are counted anew
 Stretch = tuple[datetime, datetime]
 
 
@@ -86,6 +87,16 @@ class AgentDay(_Spent, Base):
     day_at: Mapped[datetime] = mapped_column(primary_key=True)
 
 
+class AgentQuarters(Base):
+    """An agent's day by quarter hour: how long he was ready and how long busy, in turn, in µs, packed."""
+
+    __tablename__ = "agent_quarters"
+
+    agent: Mapped[str] = mapped_column(String(10), primary_key=True)
+    day_at: Mapped[datetime] = mapped_column(primary_key=True)
+    quarters: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class QueueMonth(_Counted, Base):
     __tablename__ = "queue_months"
 
@@ -98,8 +109,8 @@ class AgentMonth(_Spent, Base):
     month_at: Mapped[datetime] = mapped_column(primary_key=True)
 
 
-PARTS: tuple[type[QueueDay | QueueQuarter | QueueMonth | AgentDay | AgentMonth], ...]
-PARTS = (QueueDay, QueueQuarter, QueueMonth, AgentDay, AgentMonth)
+PARTS: tuple[type[QueueDay | QueueQuarter | QueueMonth | AgentDay | AgentQuarters | AgentMonth], ...]
+PARTS = (QueueDay, QueueQuarter, QueueMonth, AgentDay, AgentQuarters, AgentMonth)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -180,6 +191,43 @@ def agent_tallies(
             kept = {from_us(int(begun)): from_us(int(ended)) for begun, ended in edges}
         found[agent] = AgentTally(*map(int, numbers))
     return kept, found
+
+
+def packed(quarters: Sequence[int]) -> bytes:
+    """Little-endian 32-bit numbers."""
+    return struct.pack(f"<{len(quarters)}I", *quarters)
+
+
+Worked = tuple[Collection[datetime], list[tuple[int, str, int, int]]]
+"""The kept days; and day (its start in µs), agent, how long he was ready and how long busy (µs)."""
+
+
+def busy_days(db: Session, start: datetime, end: datetime, zone: ZoneInfo, *, by_agent: bool) -> Worked:
+    """Of the kept days how long agents were ready and busy: each, or (agent empty) all together."""
+    ready, busy = AgentDay.ready_us, AgentDay.talk_us + AgentDay.hold_us + AgentDay.wrap_up_us
+    at = _us(KeptDay.starts_at)
+    if by_agent:
+        rows = select(at, AgentDay.agent, ready, busy)
+    else:  # as doubles, as agent_tallies says
+        sums = [func.sum(cast(one, Double)) for one in (ready, busy)]
+        rows = select(at, null(), *sums).group_by(KeptDay.starts_at)
+    rows = rows.select_from(KeptDay).outerjoin(AgentDay, AgentDay.day_at == KeptDay.starts_at)
+    told = db.connection().execute(rows.where(_within(DAY, start, end, zone, ()))).all()
+    found = [(day_us, agent or "", int(ready or 0), int(busy or 0)) for day_us, agent, ready, busy in told]
+    return {from_us(at) for at in {day_us for day_us, *_ in found}}, found
+
+
+def busy_quarters(
+    db: Session, start: datetime, end: datetime, zone: ZoneInfo
+) -> tuple[Collection[datetime], list[tuple[int, str, Sequence[int]]]]:
+    """The same by quarter hour: of each agent and day ready and busy in turn."""
+    rows = select(_us(KeptDay.starts_at), AgentQuarters.agent, AgentQuarters.quarters).select_from(KeptDay)
+    rows = rows.outerjoin(AgentQuarters, AgentQuarters.day_at == KeptDay.starts_at)
+    told = db.connection().execute(rows.where(_within(DAY, start, end, zone, ()))).all()
+    found: list[tuple[int, str, Sequence[int]]] = []
+    for day_us, agent, data in told:
+        found.append((day_us, agent or "", struct.unpack(f"<{len(data) // 4}I", data) if data else ()))
+    return {from_us(at) for at in {day_us for day_us, *_ in found}}, found
 
 
 def _us(column: Any) -> Any:

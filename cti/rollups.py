@@ -26,12 +26,14 @@ from cti.kept import (
     VERSION,
     AgentDay,
     AgentMonth,
+    AgentQuarters,
     KeptDay,
     QueueDay,
     QueueMonth,
     QueueQuarter,
     Stretch,
     agent_tallies,
+    packed,
     tallies,
 )
 from cti.rows import Segment, Spell
@@ -182,6 +184,7 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
     with database.read() as db:
         found = waits.between(db, start, end, now)
         agents = spent.between(db, start, end, now)
+        (worked,) = spent.by_quarter(db, [(start, end)], now)
     this = and_(KeptDay.starts_at == start, KeptDay.span == DAY, KeptDay.begun_at == now, KeptDay.ready.is_(False))
     with database.write() as db:
         if not all(wait.settled for wait in found):
@@ -190,7 +193,7 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
         still = db.execute(update(KeptDay).where(this).values(ready=True).returning(KeptDay.starts_at)).all()
         if not still:
             return False
-        for table in (QueueDay, QueueQuarter, AgentDay):
+        for table in (QueueDay, QueueQuarter, AgentDay, AgentQuarters):
             db.execute(delete(table).where(table.day_at == start))
         quarters = by_quarter(start, found)
         _insert(db, QueueQuarter, [_row(t, day_at=start, starts_at=at, queue=q) for (at, q), t in quarters.items()])
@@ -198,6 +201,8 @@ def _keep_day(database: Database, start: datetime, end: datetime, zone: ZoneInfo
         of_day = {name: tally(wait for wait in found if wait.queue == name) for name in queues}
         _insert(db, QueueDay, [_row(own, day_at=start, queue=name) for name, own in of_day.items()])
         _insert(db, AgentDay, [_agent_row(own, day_at=start, agent=name) for name, own in agents.items()])
+        worked_rows = [{"day_at": start, "agent": name, "quarters": packed(own)} for name, own in worked.items()]
+        _insert(db, AgentQuarters, worked_rows)
     return True
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,9 @@ from cti.tallies import AgentTally
 
 _LONGEST_HOLD = timedelta(hours=24)
 
+QUARTER_US = 900_000_000
+_READY, _BUSY = 0, 1
+_QUARTERED = {"ready_us": _READY, "talk_us": _BUSY, "wrap_up_us": _BUSY}
 _DOES = {"ringing": "ringing_us", "talking": "talk_us", "wrap_up": "wrap_up_us"}
 _CHOSE = {"available": "ready_us", "on_break": "pause_us"}
 
@@ -61,6 +65,38 @@ def between(
     for extension, outcome, count in db.execute(_of(Offer.agent, agent, offers)):
         setattr(found[extension], outcome, getattr(found[extension], outcome) + count)
     return dict(found)
+
+
+def by_quarter(db: Session, days: Sequence[tuple[datetime, datetime]], now: datetime) -> list[dict[str, list[int]]]:
+    """Of each of the days, which follow one another, by extension: for each quarter hour (of real time from the day's
+    start) how long he was ready and how long busy, in turn, in µs."""
+    edges = [(to_us(start), to_us(end)) for start, end in days]
+    starts = [start for start, _ in edges]
+    found: list[dict[str, list[int]]] = [{} for _ in days]
+    now_us = to_us(now)
+    for extension, status, _reason, state, begun, ended in _spells(db, days[0][0], days[-1][1], None):
+        which = _QUARTERED.get(_DOES.get(state) or _CHOSE.get(status) or "")
+        if which is None:
+            continue
+        at, stop = max(begun, starts[0]), min(now_us if ended is None else ended, now_us, edges[-1][1])
+        number = bisect_right(starts, at) - 1
+        while at < stop:
+            start, end = edges[number]
+            length = min(stop, end) - at
+            own = found[number].setdefault(extension, [0] * (2 * -((start - end) // QUARTER_US)))
+            _spread(own, which, at - start, length)
+            at, number = at + length, number + 1
+    return found
+
+
+def _spread(quarters: list[int], which: int, at: int, length: int) -> None:
+    """Add a stretch to the quarter hours it lies in."""
+    while length > 0:
+        number, inside = divmod(at, QUARTER_US)
+        part = min(length, QUARTER_US - inside)
+        quarters[2 * number + which] += part
+        at += part
+        length -= part
 
 
 def _of(column: Any, agent: str | None, rows: Any) -> Any:

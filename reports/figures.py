@@ -19,6 +19,7 @@ class Figure:
     formula_en: str
     definition_version: int
     queue_version: int | None = None  # of its queue's thresholds; None: of several queues, or of none
+    of_calls: bool = True  # it leads to them; else it is made of agents' time
     thresholds: Mapping[str, float] = field(default_factory=dict)  # empty: each queue's own
 
     def title(self, language: str) -> str:

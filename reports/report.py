@@ -17,7 +17,7 @@ from cti import kept, waits
 from cti.rows import Call
 from cti.tallies import tally
 from cti.waits import Wait
-from reports import agents, counts, periods, queue
+from reports import agents, counts, occupancy, periods, queue
 from reports.agents import AgentTime
 from reports.figures import Figure
 from reports.gaps import gaps, touches
@@ -92,6 +92,9 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
     of_pieces = [counts.sums(of, rules, levels) for of in found]
     called = {name for of in found for name in of}
     whole = counts.told(queue.Sums.together(of_pieces), called, rules, levels, asked.queue)
+    spent = occupancy.Spent(db, zone, now, asked.period)
+    busy = spent.by_piece(pieces, asked.queue)
+    whole.append(occupancy.together(busy).figure)
     lines: list[Line] = []
     people: list[AgentTime] = []
     if step:
@@ -99,15 +102,16 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
             Line(
                 period=piece,
                 queue=asked.queue,
-                figures=counts.told(sums, of, rules, levels, asked.queue, LINE_FIGURES),
+                figures=[*counts.told(sums, of, rules, levels, asked.queue, LINE_FIGURES), time.figure],
             )
-            for piece, of, sums in zip(pieces, found, of_pieces, strict=True)
+            for piece, of, sums, time in zip(pieces, found, of_pieces, busy, strict=True)
             if piece.start <= now
         ]
     elif asked.by == "queue":
         for name in [*mine, *sorted(called - mine.keys())]:  # those deleted since at the end
             sums = counts.sums({name: found[0].get(name, [])}, rules, levels)
             figures = counts.told(sums, [name], rules, levels, name, LINE_FIGURES)
+            figures.append(spent.by_queue(name).figure)
             lines.append(Line(period=asked.period, queue=name, figures=figures))
     else:
         people = agents.times(db, asked.period, now, zone)

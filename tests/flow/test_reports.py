@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from callcenter.database import to_us
 from callcenter.errors import NotFound
 from config import people, queues
-from cti.rows import Call, Offer, Segment, Spell
+from cti.rows import Call, Membership, Offer, Segment, Spell
 from cti.tallies import Spread, rank, tally
 from cti.waits import Wait
-from reports import queue, today
-from reports.report import LEVELS
+from reports import periods, queue, report, today
+from reports.report import LEVELS, Asked
 from reports.terms import OF_WAIT, Rules, of_tally
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -322,6 +322,33 @@ def test_an_agents_hours_add_up_to_the_time_he_was_logged_in(db, day):
     assert told["logged"] == sum(told[name] for name in ("ready", "ringing", "talk", "hold", "wrap_up", "pause"))
     assert values(li.figures)["aht"] is None
     assert values(li.figures)["rona"] is None
+
+
+def test_how_busy_those_are_who_serve_a_queue_is_told_for_every_piece_of_the_day(db, day):
+    def at(minutes):
+        return NINE + timedelta(minutes=minutes)
+
+    for begin, end, state in ((0, 40, "idle"), (40, 50, "talking"), (50, 55, "wrap_up"), (55, 60, "ringing")):
+        day.spell("1001", at(begin), at(end), "available", state)
+    day.spell("1001", at(60), None, "offline", "idle")
+    day.spell("1002", at(0), at(30), "available", "idle")
+    day.spell("1002", at(30), None, "on_break", "idle")
+    yesterday, this = NINE - timedelta(days=1), periods.today(NINE, SHANGHAI)
+    for name, extension, until in (("repair", "1001", None), ("repair", "1002", this.start), ("rescue", "1002", None)):
+        db.add(Membership(queue=name, extension=extension, started_at=yesterday, ended_at=until, penalty=0))
+    db.flush()
+
+    def occupancy(by, queue=None):
+        told = report.report(db, SHANGHAI, at(90), Asked(period=this, by=by, queue=queue))
+        lines = [(line.queue, next(f.value for f in line.figures if f.name == "occupancy")) for line in told.lines]
+        return lines, values(told.figures)["occupancy"]
+
+    lines, whole = occupancy("half_hour")
+    assert [value for _, value in lines if value is not None] == [0, 15 / (15 + 10)]
+    assert whole == 15 / (15 + 40 + 30)
+    assert occupancy("half_hour", "repair")[1] == 15 / (15 + 40), "李娜 left it yesterday"
+    assert dict(occupancy("queue")[0]) == {"repair": 15 / (15 + 40), "rescue": 0}
+    assert occupancy("day", "rescue") == ([("rescue", 0)], 0)
 
 
 def test_a_spell_over_midnight_is_shared_by_both_days(db, day):

@@ -17,8 +17,8 @@ from config.queues import Queue
 from cti import kept, rollups, waits
 from cti.kept import KeptDay, QueueDay, QueueQuarter
 from cti.projection import rebuild, record
-from cti.rows import Call, Offer, Segment, Spell
-from reports import keep, periods, report
+from cti.rows import Call, Membership, Offer, Segment, Spell
+from reports import keep, occupancy, periods, report
 from reports.report import Asked
 from tests.facts import NINE, Told, answered_call
 
@@ -102,6 +102,12 @@ def people(db) -> None:
     queues.create_queue(db, "rescue", "求援", "Rescue", target_s=10, short_abandon_s=3)
 
 
+def serve(db, first: datetime, until: datetime) -> None:
+    """王芳 serves the repair queue throughout, 李娜 up to then."""
+    db.add(Membership(queue="repair", extension="1001", started_at=first, ended_at=None, penalty=0))
+    db.add(Membership(queue="repair", extension="1002", started_at=first, ended_at=until, penalty=0))
+
+
 def said(db, zone, now, period, by, queue=None):
     told = report.report(db, zone, now, Asked(period=period, by=by, queue=queue))
     lines = [(line.period, line.queue, tuple((f.name, f.value) for f in line.figures)) for line in told.lines]
@@ -118,6 +124,7 @@ def test_kept_months_say_what_their_days_say_and_go_with_any_of_them(database):
     with database.write() as db:
         people(db)
         generated(db, whole.start, whole.length.days, 300)
+        serve(db, whole.start, whole.end - timedelta(days=20))
 
     def everything():
         with database.read() as db:
@@ -145,6 +152,54 @@ def test_kept_months_say_what_their_days_say_and_go_with_any_of_them(database):
     assert everything() == doubted
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("Europe/Berlin", date(2026, 10, 24)),
+        ("Australia/Lord_Howe", date(2026, 10, 3)),  # by half an hour
+        ("Asia/Kathmandu", date(2026, 3, 28)),
+    ],
+)
+def test_how_busy_agents_are_is_their_own_time_however_finely_it_is_cut(database, name, changes):
+    zone = ZoneInfo(name)
+    whole = periods.span(changes, changes + timedelta(days=DAYS - 1), zone)
+    now = whole.end + timedelta(hours=3)
+    with database.write() as db:
+        people(db)
+        generated(db, whole.start, DAYS, 60)
+        serve(db, whole.start, whole.start + timedelta(days=1, hours=5))
+
+    def everything():
+        with database.read() as db:
+            spent = occupancy.Spent(db, zone, now, whole)
+            cut = {step: periods.pieces(whole, zone, step) for step in periods.STEPS}
+            return {
+                (step, queue): [(one.ready_us, one.busy_us) for one in spent.by_piece(pieces, queue)]
+                for step, pieces in cut.items()
+                for queue in (None, "repair", "rescue")
+            }
+
+    raw = everything()
+    keep.keep_days(database, zone, now)
+    assert everything() == raw
+    with database.read() as db:
+        agents_ = report.report(db, zone, now, Asked(period=whole, by="agent")).everybody
+        assert agents_ is not None
+        told = {figure.name: figure.value for figure in agents_.figures}
+        line = report.report(db, zone, now, Asked(period=whole, by="week")).figures[-1]
+    assert (line.name, line.of_calls) == ("occupancy", False)
+    assert line.value == pytest.approx(told["occupancy"])
+    logged = [told[name] or 0 for name in ("ready", "talk", "hold", "wrap_up")]
+    for step in periods.STEPS:
+        ready, busy = (sum(parts) for parts in zip(*raw[step, None], strict=True))
+        assert (ready / 1_000_000, busy / 1_000_000) == pytest.approx((logged[0], sum(logged[1:])))
+        assert sum(map(sum, raw[step, "repair"])) == sum(map(sum, raw["day", "repair"])) > 0
+        assert sum(map(sum, raw[step, "rescue"])) == 0, "nobody serves it"
+        size = periods.STEPS[step]
+        if isinstance(size, int):
+            assert max(ready + busy for ready, busy in raw[step, None]) <= size * 60_000_000 * 2, "two agents, no more"
+
+
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 @pytest.mark.parametrize("name", ZONES)
 def test_kept_days_say_what_the_calls_say_and_pieces_add_up(database, name, changes):
@@ -154,6 +209,7 @@ def test_kept_days_say_what_the_calls_say_and_pieces_add_up(database, name, chan
     with database.write() as db:
         people(db)
         generated(db, whole.start, DAYS, 120)
+        serve(db, whole.start, whole.start + timedelta(days=1, hours=5))
 
     def everything():
         with database.read() as db:
