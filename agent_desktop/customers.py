@@ -18,6 +18,7 @@ from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
 from callcenter.errors import BadInput
+from config.people import names
 from ticketing import customers, duplicates, entries, merges, owners, relations, search
 from ticketing import warranty as warranties
 from ticketing.customers import CustomerMerged
@@ -166,6 +167,7 @@ def _show(
         sides=relations.of(db, customer.id),
         relation_kinds=RelationKind,
         merged=merges.of(db, customer),
+        names=names(db),
         alike=duplicates.of(db, customer, ids) if page.may("customers.merge") else [],
         line=timeline.of_customer(db, page.user, ids, language=page.language, show=show, before=before),
         shows=timeline.SHOWN,

@@ -18,6 +18,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
+from config.people import names
 from ticketing import attachments, engines, entries, installations, owners, readings, search
 from ticketing import warranty as warranties
 from ticketing.engines import SerialTaken
@@ -157,6 +158,7 @@ def _show(
         history=owners.history(db, engine.id),
         readings=readings.history(db, engine.id)[::-1],
         installed=installed,
+        names=names(db),
         papers=attachments.of_installations(db, [one.id for one in installed]),
         install=installations,
         line=timeline.of_engine(db, page.user, engine, language=page.language, show=show, before=before),

@@ -15,6 +15,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
+from config.people import names
 from ticketing import parts
 from ticketing.kinds import Fault
 from ticketing.part_rows import Part
@@ -108,6 +109,7 @@ def _show(
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         shown=held | dict(typed or {}),
         why=why,
+        names=names(db),
     )
 
 
