@@ -156,7 +156,7 @@ def _show(
     """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
     today, ids = now().astimezone(page.settings.centre.zone).date(), customers.ids_of(db, customer)
     rules = warranties.rules(db)
-    own = select(Engine).where(Engine.customer_id == customer.id).order_by(Engine.id).limit(ENGINES)
+    own = select(Engine).where(Engine.customer_id.in_(ids)).order_by(Engine.id).limit(ENGINES)
     return page.render(
         "customer.html",
         status=status,

@@ -18,8 +18,9 @@ from cti.rows import Call, Segment
 from reports import keep, periods, report, today
 from tests.facts import Told
 from tests.stores.postgresql import cluster
-from ticketing import customers, demo, engines, search, tickets
-from ticketing.rows import Ticket
+from ticketing import customers, demo, duplicates, engines, merges, parts, search, tickets
+from ticketing.merges import MergedMeanwhile
+from ticketing.rows import Engine, Ticket
 from ticketing.tickets import WrongTicketState
 from ticketing.versions import StaleTicket
 
@@ -203,3 +204,56 @@ def test_the_years_rows_are_made_again_from_its_facts(database):
             select(Call.call_id, Call.outcome, Call.talk_ms, Call.customer_id).order_by(Call.call_id)
         ).all()
     assert before == after
+
+
+def test_four_agents_who_merge_one_customer_at_once_merge_him_once(database):
+    with database.write() as db:
+        one, *others = (
+            customers.create(db, "fleet", f"晋北煤业{word}车队", NOW, phones=["0351-6000123"]) for word in "一二三四五"
+        )
+        for number in range(20):
+            engines.create(db, f"9D10722H55{number:04d}", "6D107", customer_id=one.id)
+
+    def merge(into):
+        try:
+            with database.write() as db:
+                return merges.merge(db, one.id, into.id, by="wangfang", now=NOW).id
+        except MergedMeanwhile:
+            return None
+
+    def sell(number):
+        with database.write() as db:
+            return engines.create(db, f"9D10722H66{number:04d}", "6D107", customer_id=one.id).id
+
+    with ThreadPoolExecutor(8) as together:
+        sold = [together.submit(sell, number) for number in range(4)]
+        done = list(together.map(merge, others))
+        made = [one.result() for one in sold]
+    [row_id] = [one for one in done if one is not None]
+    with database.write() as db:
+        kept = customers.standing(db, one.id)
+        assert kept is not None
+        owned = select(func.count()).select_from(Engine)
+        assert (db.scalar(owned.where(Engine.customer_id == kept.id)) or 0) >= 20
+        merges.part(db, row_id, by="wangfang", now=NOW)
+        back = db.scalars(select(Engine.customer_id).where(Engine.serial.like("9D10722H55%"))).all()
+        assert back == [one.id] * 20
+        assert len(made) == 4
+
+
+def test_signs_parts_and_likely_duplicates_are_found_here_as_well(database):
+    with database.write() as db:
+        whole = customers.create(db, "dealer", "100%真诚_汽修", NOW, phones=["0371-60005678"])
+        twin = customers.create(db, "dealer", "真诚汽修", NOW, phones=["0371-60005678"])
+        assert [hit.id for hit in search.find(db, "%", AGENT)] == [whole.id]
+        assert [hit.id for hit in search.find(db, "诚_汽", AGENT)] == [whole.id]
+        assert search.find(db, "%真汽", AGENT) == []
+        [pair] = duplicates.of(db, twin, [twin.id])
+        assert (pair.other.id, pair.likeness.reasons) == (whole.id, ["number:+8637160005678"])
+        assert twin.id in duplicates.doubtful(db, twin.id - 1, 5)[0]
+    with database.read() as db:
+        for said in ("penyouqi", "1000 3812", "喷油器"):
+            found = [part.number for part in parts.find(db, said, "6D107G")]
+            assert found == ["1000-3812", "1000-3812A"], said
+        first = parts.find(db, "1000-3812")[0]
+        assert parts.newest(db, first).number == "1000-3812A"
