@@ -40,6 +40,7 @@ _DATA_OF = {  # verb of queue_log: least number of fields behind it
     "UNPAUSE": 0,
 }
 _SLACK = timedelta(seconds=2)  # between the second of queue_log and the moment in CEL
+_LATER = timedelta(milliseconds=100)  # queue_log is written after the fact
 _QUEUE_FACTS = (QueueJoined, QueueAbandoned, AgentMissed, AgentAnswered, AgentDone, MemberPaused)
 
 
@@ -157,6 +158,7 @@ class _Telling:
         }
         self._causes = {line.leg_id: line.extra.get("hangupcause", 0) for line in cel if line.kind == "HANGUP"}
         self._missed: set[str] = set()  # legs
+        self._taken: set[int] = set()  # lines of CEL that one of queue_log's belongs to
         self._lines_of: dict[str, list[int]] = {}
         for place, line in enumerate(cel):
             self._lines_of.setdefault(line.leg_id, []).append(place)
@@ -230,7 +232,7 @@ class _Telling:
         agent_leg, place, after = "", None, True
         match line.verb:
             case "ENTERQUEUE":
-                place = self._nearest(line, line.leg_id, "APP_START", "Queue")
+                place = self._nearest(line, line.leg_id, "APP_START", "Queue", line.queue)
             case "CONNECT":
                 agent_leg = self._answered[line.leg_id] = line.data[1]
                 place = self._nearest(line, agent_leg, "ANSWER")
@@ -247,24 +249,28 @@ class _Telling:
             return line.at, float(len(self._cel)), line, agent_leg
         return self._cel[place].at, place + (0.5 if after else -0.5), line, agent_leg
 
-    def _nearest(self, line: QueueLine, leg_id: str, kind: str, app: str = "") -> int | None:
-        """The line of CEL that tells the same."""
+    def _nearest(self, line: QueueLine, leg_id: str, kind: str, app: str = "", queue: str = "") -> int | None:
+        """The line of CEL that tells the same, for each its own."""
         near = [
-            (abs(self._cel[place].at - line.at), place)
+            (_apart(self._cel[place], line), place)
             for place in self._lines_of.get(leg_id, ())
-            if self._cel[place].kind == kind and (not app or self._cel[place].app == app)
+            if self._cel[place].kind == kind and (not app or self._cel[place].app == app) and place not in self._taken
+            if not queue or self._cel[place].data.split(",")[0] in (queue, "")
         ]
         distance, place = min(near, default=(_SLACK, -1))
-        return place if distance < _SLACK else None
+        if distance >= _SLACK:
+            return None
+        self._taken.add(place)
+        return place
 
     def _silent(self, line: QueueLine) -> tuple[str, int | None]:
         """The agent's leg that rang in vain, and its end."""
         call_id = self._calls.get(line.leg_id, line.leg_id)
         ends = [
-            (abs(end.at - line.at), place, end.leg_id)
+            (apart, place, end.leg_id)
             for place, end in enumerate(self._cel)
             if end.kind == "CHAN_END" and end.call_id == call_id and self._agents.get(end.leg_id) == line.agent
-            if end.leg_id not in self._missed and abs(end.at - line.at) < _SLACK
+            if end.leg_id not in self._missed and (apart := _apart(end, line)) < _SLACK
         ]
         if not ends:
             return "", None
@@ -310,6 +316,11 @@ class _Telling:
     @staticmethod
     def _offer(leg_id: str, call_id: str, queue: str, agent: str) -> dict[str, Any]:
         return {"Linkedid": call_id, "DestUniqueid": leg_id, "Queue": queue, "Interface": f"PJSIP/{agent}"}
+
+
+def _apart(cel: CelLine, queue: QueueLine) -> timedelta:
+    """How far the two are from one moment: queue_log cuts its seconds off, and is written a little later."""
+    return max(queue.at - _LATER - cel.at, cel.at - queue.at - timedelta(seconds=1), timedelta())
 
 
 def _seconds(at: datetime) -> str:

@@ -11,7 +11,17 @@ import pytest
 
 from callcenter.database import now
 from callcenter.events import Fact
-from callcenter.facts import AgentAnswered, AgentDone, AgentMissed, Held, LegStarted, MemberPaused, PhoneSeen, Resumed
+from callcenter.facts import (
+    AgentAnswered,
+    AgentDone,
+    AgentMissed,
+    Held,
+    LegStarted,
+    MemberPaused,
+    PhoneSeen,
+    QueueJoined,
+    Resumed,
+)
 from cti import logs
 from cti.translate import translate
 from tests.facts import Told
@@ -103,6 +113,21 @@ def test_what_our_rows_know_of_older_calls_makes_the_rest_of_them_readable():
     (told,) = logs.facts([line], [], SWITCH, known)
     assert isinstance(told, AgentDone)
     assert (told.key, told.agent, told.talk_s) == (done.key, done.agent, done.talk_s)
+
+
+def test_who_is_sent_on_within_a_second_joins_each_queue_when_he_did():
+    """queue_log knows only seconds; the moment is that of the line of CEL with the same queue, each used once."""
+    queue_log = [
+        "1795346855|tel-1.19|inquiry|NONE|ENTERQUEUE||13900000012|1",
+        "1795346856|tel-1.19|repair|NONE|ENTERQUEUE||13900000012|2",
+        "1795346856|tel-1.19|repair|NONE|ENTERQUEUE||13900000012|3",
+    ]
+    moments = [("1795346855.718901", "inquiry"), ("1795346856.433231", "repair"), ("1795346856.956575", "repair")]
+    leg = '"tel-1.19","tel-1.19","PJSIP/trunk-00000013","13900000012","4008","queues","Queue"'
+    cel = [f'"APP_START","{moment}",{leg},"","王小明","{queue},c,,,60"' for moment, queue in moments]
+    joined = [fact for fact in logs.facts(queue_log, cel, SWITCH) if isinstance(fact, QueueJoined)]
+    assert [(f"{fact.at.timestamp():.6f}", fact.queue) for fact in joined] == moments
+    assert [fact.position for fact in joined] == [1, 2, 3]
 
 
 def test_one_telling_takes_one_other_away_and_only_a_near_one():
