@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, literal_column, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from callcenter import phone
@@ -157,6 +157,11 @@ def offered(db: Session, text: str, limit: int = 12) -> list[Customer]:
         rows = select(Customer).where(way, Customer.merged_into_id.is_(None)).order_by(Customer.id).limit(limit)
         found |= {customer.id: customer for customer in db.scalars(rows)}
     return list(found.values())[:limit]
+
+
+def of_code(code: str) -> ColumnElement[bool]:
+    """Those of this number in the ERP, by the index of those that have one."""
+    return (Customer.code == code) & (Customer.code != literal_column("''"))
 
 
 def begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]:

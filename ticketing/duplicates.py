@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, delete, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter import jobs
@@ -96,6 +96,7 @@ def _looked_for(db: Session, customer: Customer) -> dict[int, _Like]:
             like(other.id).reasons.add("sound")
     if customer.code:
         rows = select(Customer.id).where(Customer.code == customer.code, Customer.id != customer.id)
+        rows = rows.where(Customer.code != literal_column("''"))
         for other_id in db.scalars(rows.where(Customer.merged_into_id.is_(None)).limit(SHARED)):
             like(other_id).reasons.add("code")
     if not likes:
@@ -241,7 +242,7 @@ def doubtful(db: Session, after: int, batch: int) -> tuple[list[int], int | None
         )
     )
     named = (far.sound == Customer.sound) & (far.region == Customer.region) & (Customer.sound != "")
-    for same in (named, (far.code == Customer.code) & (Customer.code != "")):
+    for same in (named, (far.code == Customer.code) & (far.code != literal_column("''"))):
         alike = select(far.id).where(same, far.id != Customer.id).exists()
         found.update(db.scalars(select(Customer.id).where(within, alike)))
     return sorted(found), ids[-1]

@@ -132,7 +132,7 @@ def meant(db: Session, code: str, name: str, phones: Sequence[str], field_name: 
     """The customer of this number; else of this name with one of these phones; else the only one of this name."""
     standing = select(Customer).where(Customer.merged_into_id.is_(None))
     if code:
-        of_code = db.scalars(standing.where(Customer.code == line(code)).limit(2)).all()
+        of_code = db.scalars(standing.where(customers.of_code(line(code))).limit(2)).all()
         if len(of_code) > 1:
             raise RecordUnfit({"code": Fault(f"编号 {code} 有多位客户", f"Several customers have the number {code}")})
         if of_code:

@@ -89,7 +89,7 @@ class _Box:
                 yield from self._engines("vin", Engine.vin == serial, literal(0))
         yield from self._tickets("ticket", Ticket.number == self.said.upper().replace(" ", ""), literal(0))
         if not _NUMBER.fullmatch(self.said) or len(self.said) >= 4:
-            yield from self._customers("code", Customer.code == self.said, literal(0))
+            yield from self._customers("code", customers.of_code(self.said), literal(0))
 
     def beginning(self) -> Iterator[Hit]:
         """Names, how they sound, and ticket numbers that begin so."""

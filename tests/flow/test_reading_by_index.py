@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, text
 
 from callcenter.database import now
 from config import queues
@@ -17,6 +17,8 @@ from tests import recorded
 from tests.desktop import Desk, tell
 from tests.facts import Told
 from tests.told import Caller
+from ticketing import customers
+from ticketing.rows import Customer
 
 GROWING = ("calls", "legs", "segments", "offers", "spells", "ledger", "tickets", "engines", "phones")
 CALL = "tel-1795395600.1"
@@ -61,3 +63,15 @@ def test_no_table_that_grows_is_read_as_a_whole(old: Desk, happens: Callable[[De
             if any(re.match(rf"SCAN ({'|'.join(GROWING)})\b", step) for step in steps):
                 whole.append(f"{steps}\n{statement}")
     assert not whole, "\n\n".join(whole)
+
+
+def test_a_number_of_the_erp_is_looked_up_by_index_though_nearly_nobody_has_one(desk):
+    with desk.database.write() as db:
+        for _ in range(200):
+            customers.create(db, "end_user", "李建国", now())
+        db.execute(text("ANALYZE"))
+    asked = select(Customer).where(customers.of_code("K-1001"), Customer.merged_into_id.is_(None))
+    with desk.database.read() as db:
+        spoken = str(asked.compile(db.get_bind(), compile_kwargs={"literal_binds": True}))
+        steps = [row[3] for row in db.execute(text(f"EXPLAIN QUERY PLAN {spoken}"))]
+    assert steps == ["SEARCH customers USING INDEX ix_customers_code (code=?)"]
