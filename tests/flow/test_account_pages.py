@@ -1,0 +1,96 @@
+"""Accounts and tokens on their pages: made, shut, let in again, and shown once."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import select
+
+from callcenter.database import now
+from config import people
+from config.people import User
+
+# --- users -----------------------------------------------------------------------------------------------------
+
+
+def test_a_user_is_made_with_a_password_shown_once(desk):
+    client = desk.client("admin")
+    made = client.post(
+        "/admin/users",
+        data={"login": "liuyang", "name": "刘洋", "role": "agent", "language": "zh", "extension": "1003"},
+    )
+    password = re.search(r'id="password">([^<]+)<', made.text)
+    assert password is not None
+    assert people.authenticate(desk.database, "liuyang", password.group(1), "127.0.0.1", now()).extension == "1003"
+    assert password.group(1) not in client.get("/admin/users").text
+    again = client.post("/admin/users", data={"login": "liuyang", "name": "刘洋", "role": "agent"})
+    assert again.status_code == 422
+    assert 'data-fault="LoginTaken"' in again.text
+    assert client.post("/admin/users", data={"login": "x", "name": "x", "role": "root"}).status_code == 422
+
+
+def test_a_program_is_given_a_token_once_and_it_can_be_taken_back(desk):
+    client, asked = desk.client("admin"), {"user_id": desk.users["zhaomin"].id, "name": "ERP 用友", "days": 30}
+    assert 'data-fault="NoSuchScope"' in client.post("/admin/tokens", data=asked).text
+    made = client.post("/admin/tokens", data=asked | {"scopes": ["agents:read", "tickets:read"]})
+    shown = re.search(r'id="token">([^<]+)<', made.text)
+    assert shown is not None
+    assert "never" in made.text
+    bearer = {"Authorization": f"Bearer {shown.group(1)}"}
+    assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 200
+    page = client.get("/admin/tokens").text
+    assert shown.group(1) not in page
+    assert "agents:read tickets:read" in page
+    assert "never" not in page  # it has just been used
+    end = re.search(r'action="(/admin/tokens/\d+/end)"', page)
+    assert end is not None
+    assert client.post(end.group(1)).status_code == 303
+    assert desk.client().get("/api/v1/agents", headers=bearer).status_code == 401
+
+
+def test_everyone_makes_and_ends_his_own_tokens_within_his_own_rights(desk):
+    client, colleague = desk.client("wangfang"), desk.client("lina")
+    page = client.get("/account/tokens").text
+    assert "tickets:write" in page
+    assert "webhooks:write" not in page  # which an agent has no use for
+    made = client.post("/account/tokens", data={"name": "排班表", "scopes": ["tickets:read", "agents:read"]})
+    shown = re.search(r'id="token">([^<]+)<', made.text)
+    assert shown is not None
+    bearer = {"Authorization": f"Bearer {shown.group(1)}"}
+    assert desk.client().get("/api/v1/tickets", headers=bearer).status_code == 200
+    refused = desk.client().get("/api/v1/agents", headers=bearer)
+    assert (refused.status_code, refused.json()["error"]) == (403, "NotAllowed")  # never more than the role
+    outside = desk.client().get("/api/v1/customers", headers=bearer)
+    assert (outside.status_code, outside.json()["error"]) == (403, "OutOfScope")
+    assert outside.json()["detail"] == "customers:read"
+    end = re.search(r'action="(/account/tokens/\d+/end)"', made.text)
+    assert end is not None
+    assert colleague.post(end.group(1)).status_code == 404
+    assert client.post(end.group(1)).status_code == 303
+    assert desk.client().get("/api/v1/tickets", headers=bearer).status_code == 401
+
+
+def test_an_administrator_does_not_lock_himself_out(desk):
+    client = desk.client("admin")
+    refused = client.post(f"/admin/users/{desk.users['admin'].id}/active", data={"active": "false"})
+    assert refused.status_code == 422
+    assert 'data-fault="NotYourself"' in refused.text
+
+
+def test_a_new_password_ends_the_old_sessions(desk):
+    agent = desk.client("wangfang")
+    assert agent.get("/tickets").status_code == 200
+    shown = desk.client("admin").post(f"/admin/users/{desk.users['wangfang'].id}/password")
+    assert shown.status_code == 200
+    assert agent.get("/tickets").status_code == 303
+    with desk.database.read() as db:
+        assert db.scalar(select(User.active).where(User.login == "wangfang"))
+
+
+def test_an_agent_shut_out_may_be_let_in_again(desk):
+    client, path = desk.client("admin"), f"/admin/users/{desk.users['lina'].id}/active"
+    client.post(path, data={"active": "false"})
+    assert "Let in" in client.get("/admin/users").text
+    client.post(path, data={"active": "true"})
+    with desk.database.read() as db:
+        assert db.scalar(select(User.active).where(User.login == "lina"))
