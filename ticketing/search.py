@@ -90,6 +90,10 @@ class _Box:
         yield from self._tickets("ticket", Ticket.number == self.said.upper().replace(" ", ""), literal(0))
         if not _NUMBER.fullmatch(self.said) or len(self.said) >= 4:
             yield from self._customers("code", customers.of_code(self.said), literal(0))
+            merged = select(Customer.id).where(customers.of_code(self.said), Customer.merged_into_id.is_not(None))
+            ids = {customers.standing_id(self.db, one) for (one,) in self._rows("customers", merged.limit(self.limit))}
+            if ids:
+                yield from self._customers("code", Customer.id.in_(ids), literal(0))
 
     def beginning(self) -> Iterator[Hit]:
         """Names, how they sound, and ticket numbers that begin so."""
@@ -145,9 +149,22 @@ class _Box:
         if any(word not in findable.plain(customer.name + customer.region + customer.address) for word in said.split()):
             if said in findable.plain(customer.note):
                 return "note", 7, _around(customer.note, said)
-            by_chance = number or _LATIN.fullmatch(self.joined) or any(findable.signs(self.said))
+            if any(findable.signs(self.said)):
+                return ("name", 8, customer.region) if self._once(customer, said) else None
+            by_chance = number or _LATIN.fullmatch(self.joined)
             return None if by_chance else ("note", 8, customer.region)  # a dated one
         return "name", 4, customer.region  # every word of it, in another order: 郑州 诚信
+
+    def _once(self, customer: Customer, said: str) -> bool:
+        """Whether a record that was merged into his says so."""
+        merged = select(Customer).where(
+            Customer.id.in_(customers.ids_of(self.db, customer)), Customer.id != customer.id
+        )
+        return any(
+            said in findable.plain(text)
+            for one in self.db.scalars(merged)
+            for text in (one.name, one.code, one.address)
+        )
 
     def engines(self) -> Iterator[Hit]:
         if not may(self.user.role, "engines"):

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import delete
 
+from callcenter import worker
+from callcenter.bus import LocalBus
 from callcenter.database import now
 from ticketing import customers, duplicates, merges, relations
 from ticketing.merge_rows import Likeness
@@ -90,6 +92,20 @@ def test_what_was_on_file_before_is_looked_through_once(db):
     assert (ids, last) == ([made[0].id, made[1].id], made[1].id)
     assert duplicates.doubtful(db, made[1].id, 2) == ([], made[2].id)
     assert duplicates.doubtful(db, made[2].id, 2) == ([], None)
+
+
+def test_the_worker_looks_through_them_and_ends(database):
+    with database.write() as db:
+        for name in ("李建国", "李建国", "王大力"):
+            customer(db, name, "13800138000" if "李" in name else "13900139000")
+        db.execute(delete(Likeness))
+        duplicates.plan(db, NOW)
+    looks = 0
+    while worker.work_off(database, LocalBus(), {duplicates.JOB: duplicates.work()}, NOW):
+        looks += 1
+    assert looks == 2  # all of them, and nobody behind the last
+    with database.read() as db:
+        assert [pair.reasons for pair in duplicates.listed(db)] == [["name", "number:+8613800138000"]]
 
 
 def test_the_page_says_why_and_takes_the_answer(desk):

@@ -14,7 +14,19 @@ from sqlalchemy import select, text
 from callcenter.database import Base, Database
 from callcenter.errors import BadInput, NotFound
 from config.people import Role, User
-from ticketing import customers, duties, engines, entries, merges, owners, relations, search, stations, tickets
+from ticketing import (
+    customers,
+    duties,
+    engines,
+    entries,
+    findable,
+    merges,
+    owners,
+    relations,
+    search,
+    stations,
+    tickets,
+)
 from ticketing.customers import CustomerMerged
 from ticketing.merge_rows import Merge
 from ticketing.merges import (
@@ -99,6 +111,16 @@ def test_all_that_hangs_on_the_merged_one_hangs_on_the_one_kept(db, two):
     assert customers.standing_id(db, old.id) == new.id
     assert customers.ids_of(db, new) == [new.id, old.id]
     for typed in ("方言重", "ljg", "K-1007"):
+        assert [hit.id for hit in search.find(db, typed, AGENT)] == [new.id], typed
+
+
+def test_an_index_made_anew_finds_the_merged_ones_words_with_the_one_kept(db, two):
+    old, new = two
+    entries.note(db, old, "方言重，请说慢一点", **DONE)
+    merges.merge(db, old.id, new.id, **DONE)
+    db.execute(text("DELETE FROM find_customers"))
+    assert findable.complete(db) > 0
+    for typed in ("方言重", "李建国", "K-1007"):
         assert [hit.id for hit in search.find(db, typed, AGENT)] == [new.id], typed
 
 
