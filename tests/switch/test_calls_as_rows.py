@@ -18,6 +18,7 @@ from callcenter.bus import LocalBus
 from callcenter.database import Database, now
 from callcenter.events import Event, Fact
 from callcenter.facts import StatusChosen, WrapUpFinished
+from callcenter.nudges import SwitchChanged
 from config import queues
 from config.switch import sip_password
 from cti.intake import Intake
@@ -45,11 +46,12 @@ class Cti:
         self.start()
 
     def start(self) -> None:
-        bus = LocalBus()
+        bus, before = LocalBus(), len(self.told)
         bus.listen(self.told.append)
         self.intake = Intake(self.switch.settings, self.database, bus)
         self.run(self.intake.start())
         wait_until(lambda: self.intake.health()[0], what="connected")
+        wait_until(lambda: any(isinstance(event, SwitchChanged) for event in self.told[before:]), what="looked at")
 
     def stop(self) -> None:
         self.run(self.intake.stop())

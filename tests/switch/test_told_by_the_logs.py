@@ -8,11 +8,13 @@ from sqlalchemy import select
 
 from callcenter.ledger import LedgerRow
 from cti import moves
+from cti.rows import Call
 from tests.switch.conftest import Switch
 from tests.switch.test_calls_as_rows import Cti, cti_  # noqa: F401 - a fixture
 from tests.waiting import wait_until
 from tests.witness import Witness
 
+OURS = "tel-1795310468.900000001"
 SAID = ("PutAside", "Transferred", "CallerKept", "Dialled")
 
 
@@ -46,22 +48,34 @@ def test_a_customer_handed_over_kept_parked_and_a_number_dialled_unheard(
     witness.ask("Redirect", Channel=customer, Context="aside", Exten="parked", Priority="1")
     witness.wait_for("UserEvent", UserEvent="PutAside", Why="parked")
     dialled = {"Context": "dialling", "Exten": "13900139000", "Priority": "1", "Async": "true"}
-    witness.ask("Originate", Channel="PJSIP/1001", ChannelId="tel-1795310468.900000001", **dialled)
+    witness.ask("Originate", Channel="PJSIP/1001", ChannelId=OURS, **dialled)
     wait_until(lambda: carrier.invites == 1 and len(switch.channels()) == 3, what="the number is called")
 
     cti_.start()
-    found = cti_.call(lambda call: call.call_id == call_id and call.state == "parked")
+
+    def becomes(which: str, state: str) -> Call:
+        def there() -> Call | None:
+            with cti_.database.read() as db:
+                call = db.get(Call, which)
+                return call if call is not None and call.state == state else None
+
+        call = wait_until(there, what=f"{which} is {state}")
+        assert call is not None
+        return call
+
+    found = becomes(call_id, "parked")
     assert (found.transfers, found.holds, [part[0::2] for part in cti_.segments(found)][2:]) == (
         1,
         1,
         [("talk", "1001"), ("hold", "1001"), ("talk", "1002"), ("kept", "1002"), ("hold", "1002")],
     )
-    out = cti_.call(lambda call: call.direction == "out" and call.state == "talking", nth=1)
+    out = becomes(OURS, "talking")
     assert (out.did, out.agent) == ("+8613900139000", "1001")
 
     def told() -> list[tuple[str, str]]:
         with cti_.database.read() as db:
-            rows = db.execute(select(LedgerRow.type, LedgerRow.source).where(LedgerRow.type.in_(SAID)))
+            ours = LedgerRow.type.in_(SAID), LedgerRow.call_id.in_((call_id, OURS))
+            rows = db.execute(select(LedgerRow.type, LedgerRow.source).where(*ours))
             return sorted((row[0], row[1]) for row in rows)
 
     once = [("CallerKept", "cel"), ("Dialled", "cel"), ("PutAside", "cel"), ("PutAside", "cel"), ("Transferred", "cel")]
@@ -70,4 +84,4 @@ def test_a_customer_handed_over_kept_parked_and_a_number_dialled_unheard(
     cti_.start()
     assert told() == once, "to come back again tells nothing twice"
     cti_.run(moves.end(cti_.intake.door, switch.channels()))
-    assert cti_.call(lambda call: call.state == "ended" and call.call_id == call_id).outcome == "answered"
+    assert becomes(call_id, "ended").outcome == "answered"
