@@ -12,12 +12,14 @@ run: setup
 setup:
 	@bash setup/setup.sh run
 
-# Tests without a switch take turns on every core; those with one, or with a browser, have the machine to themselves.
+# Tests without a switch take turns on every core; those with one run two at a time, for they mostly wait; those with a
+# browser have the machine to themselves.
 # make test ARGS="…" for pytest's own options; for some of the tests, .venv/bin/pytest PATH.
 test:
 	@bash setup/setup.sh test
 	@$(BIN)/pytest -n auto tests/unit tests/flow tests/stores $(ARGS); first=$$?; \
-	$(BIN)/pytest tests/switch tests/browser $(ARGS); exit $$((first | $$?))
+	$(BIN)/pytest -n 2 --dist loadfile tests/switch $(ARGS); second=$$?; \
+	$(BIN)/pytest tests/browser $(ARGS); exit $$((first | second | $$?))
 
 lint:
 	@bash setup/setup.sh lint

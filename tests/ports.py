@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+
+_FIRST_UDP = 30_000 + 8_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # ranges are bound much later
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
@@ -14,7 +17,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
 
 def free_udp_range(size: int, host: str = "127.0.0.1") -> tuple[int, int]:
     """First and last of so many neighbouring free UDP ports, beginning at an even one as RTP wants it."""
-    for first in range(30_000, 60_000 - size, size):
+    for first in range(_FIRST_UDP, 60_000 - size, size):
         held: list[socket.socket] = []
         try:
             for port in range(first, first + size):
