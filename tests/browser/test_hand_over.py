@@ -60,7 +60,7 @@ def test_a_customer_is_asked_about_handed_over_parked_and_fetched_by_keys_alone(
     # The customer is parked; the first agent sees him wait, and fetches him.
     expect(li.locator("#park")).to_be_enabled(timeout=10_000)
     li.keyboard.press("Alt+p")
-    state(li, "idle")
+    state(li, "wrap_up")
     expect(wang.locator("#parked-list")).to_contain_text("李建国", timeout=10_000)
     wang.keyboard.press("Alt+p")
     state(wang, "talking")
