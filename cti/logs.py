@@ -39,6 +39,17 @@ _DATA_OF = {  # verb of queue_log: least number of fields behind it
     "PAUSE": 0,
     "UNPAUSE": 0,
 }
+_LEFT = frozenset(
+    {
+        "BLINDTRANSFER",
+        "ATTENDEDTRANSFER",
+        "COMPLETEAGENT",
+        "COMPLETECALLER",
+        "EXITWITHKEY",
+        "EXITWITHTIMEOUT",
+        "EXITEMPTY",
+    }
+)
 _SLACK = timedelta(seconds=2)  # between the second of queue_log and the moment in CEL
 _LATER = timedelta(milliseconds=100)  # queue_log is written after the fact
 _QUEUE_FACTS = (QueueJoined, QueueAbandoned, AgentMissed, AgentAnswered, AgentDone, MemberPaused)
@@ -97,6 +108,26 @@ def queue_line(text: str) -> QueueLine | None:
     return None
 
 
+def each_once(texts: Iterable[str]) -> list[QueueLine]:
+    """The lines that can be read, without those read twice. Equal lines of one who was sent on and is back within the
+    second are two: queue_log knows no less than a second."""
+    read: set[str] = set()
+    last: dict[str, QueueLine] = {}
+    found = []
+    for text in texts:
+        line = queue_line(text)
+        if line is None:
+            continue
+        before = last.get(line.leg_id)
+        back = line.verb == "ENTERQUEUE" and before is not None and before.verb in _LEFT and before.at == line.at
+        if text in read and not back:
+            continue
+        read.add(text)
+        last[line.leg_id] = line
+        found.append(line)
+    return found
+
+
 def cel_line(text: str) -> CelLine | None:
     """None for a line that is torn or of a kind that was not asked for."""
     try:
@@ -130,7 +161,7 @@ def facts(
     language: str = "",
 ) -> list[Fact]:
     """What the lines tell, in the order it happened; what cannot be read is left out, as a torn line is."""
-    queue = [line for line in map(queue_line, dict.fromkeys(queue_lines)) if line is not None]
+    queue = each_once(queue_lines)
     cel = [line for line in map(cel_line, dict.fromkeys(cel_lines)) if line is not None]
     found = []
     for at, message in _Telling(cel, queue, known or Known(), language).messages():

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from callcenter.ledger import LedgerRow
 from cti import tail
-from cti.logs import CelLine, QueueLine, cel_line, queue_line
+from cti.logs import CelLine, QueueLine, cel_line, each_once
 from cti.resync import LogFiles
 from cti.rows import Call, Leg, Offer, Segment
 from recordings import sound
@@ -197,8 +197,8 @@ def _cel(files: LogFiles, period: Period) -> list[CelLine]:
 
 
 def _queue_log(files: LogFiles, period: Period) -> list[QueueLine]:
-    lines = (queue_line(text) for text in dict.fromkeys(tail.whole(files.paths["queue_log"])))
-    return [line for line in lines if line is not None and period.start - NEAR <= line.at < period.end + AROUND]
+    lines = each_once(tail.whole(files.paths["queue_log"]))
+    return [line for line in lines if period.start - NEAR <= line.at < period.end + AROUND]
 
 
 def _theirs(cel: Iterable[CelLine], queue_log: Iterable[QueueLine]) -> dict[str, Theirs]:

@@ -130,6 +130,20 @@ def test_who_is_sent_on_within_a_second_joins_each_queue_when_he_did():
     assert [fact.position for fact in joined] == [1, 2, 3]
 
 
+def test_equal_lines_of_one_who_is_back_in_the_second_are_two_and_lines_read_twice_are_one():
+    queue_log = [
+        "1795350034|tel-2.302|repair|NONE|ENTERQUEUE||13900000686|3",
+        "1795350035|tel-2.302|repair|NONE|ENTERQUEUE||13900000686|2",
+        "1795350035|tel-2.302|repair|1008|CONNECT|0|tel-2.364|0",
+        "1795350035|tel-2.302|repair|1008|BLINDTRANSFER|repair|tel|0|0|2",
+        "1795350035|tel-2.302|repair|NONE|ENTERQUEUE||13900000686|2",
+        "1795350036|tel-2.302|repair|1015|CONNECT|1|tel-2.373|0",
+    ]
+    assert [line.verb for line in logs.each_once([*queue_log, *queue_log[1:]])] == [
+        *("ENTERQUEUE", "ENTERQUEUE", "CONNECT", "BLINDTRANSFER", "ENTERQUEUE", "CONNECT")
+    ]
+
+
 def test_one_telling_takes_one_other_away_and_only_a_near_one():
     said = Told().arrives().facts[0]
     paused = MemberPaused(at=said.at, switch=SWITCH, agent="1001", queue="repair", paused=True)

@@ -5,13 +5,16 @@ import { _ } from "./texts.js";
 
 const PERIOD_S = 3;
 const RINGS = 20;
+const TONE_S = 0.4;
 const title = document.title;
 let sound = null;
+let period = null;
 let ringing = null;
 
 /** To be called from a click: browsers let no page make sound, or notify, before its user has touched it. */
 export function allow_ringing() {
   sound ??= new AudioContext();
+  period ??= one_ring();
   sound.resume();
 }
 
@@ -19,27 +22,29 @@ export function allow_ringing() {
 export const may_be_asked = () => "Notification" in window && Notification.permission === "default";
 export const allow_notices = () => Notification.requestPermission();
 
+/** One period, made once: it rings while the card is drawn, and must cost nothing then. */
+function one_ring() {
+  const heard = sound.createBuffer(1, PERIOD_S * sound.sampleRate, sound.sampleRate);
+  const wave = heard.getChannelData(0);
+  for (const [start_s, hz] of [[0, 660], [0.22, 880], [0.6, 660], [0.82, 880]]) {
+    const first = Math.round(start_s * sound.sampleRate);
+    for (let n = 0; n < TONE_S * sound.sampleRate; n++) {
+      const at_s = n / sound.sampleRate;
+      const loud = 0.22 * Math.min(1, at_s / 0.02) * Math.exp(-Math.max(0, at_s - 0.14) / 0.04);
+      wave[first + n] += loud * Math.sin(2 * Math.PI * hz * at_s);
+    }
+  }
+  return heard;
+}
+
 /** All rings of the next minute at once: a hidden page's timers come late, its sound does not. */
 function ring_for_a_while() {
   if (!sound || sound.state !== "running") return;
-  const loud = new GainNode(sound);
+  const loud = new AudioBufferSourceNode(sound, { buffer: period, loop: true });
   loud.connect(sound.destination);
-  for (let n = 0; n < RINGS; n++) ring_at(loud, n * PERIOD_S);
+  loud.start();
+  loud.stop(sound.currentTime + RINGS * PERIOD_S);
   ringing.loud = loud;
-}
-
-function ring_at(out, after_s) {
-  for (const [start, frequency] of [[0, 660], [0.22, 880], [0.6, 660], [0.82, 880]].map(([at, hz]) => [at + after_s, hz])) {
-    const tone = new OscillatorNode(sound, { type: "sine", frequency });
-    const loud = new GainNode(sound, { gain: 0 });
-    const at = sound.currentTime + start;
-    loud.gain.setValueAtTime(0, at);
-    loud.gain.linearRampToValueAtTime(0.22, at + 0.02);
-    loud.gain.setTargetAtTime(0, at + 0.14, 0.04);
-    tone.connect(loud).connect(out);
-    tone.start(at);
-    tone.stop(at + 0.4);
-  }
 }
 
 /** Ring for this call until stop_ringing(); saying it again only changes who is named. */
