@@ -53,11 +53,15 @@ def test_the_page_is_loaded_again_in_the_middle_of_a_call_and_the_caller_is_stil
     desk.click("#hangup")
     assert outcome(call)["answered"] is True
     database = centre.database()
+
+    def ended() -> str:
+        with database.read() as db:  # each look its own: one transaction sees one moment
+            row = db.scalars(select(Call).order_by(Call.started_at.desc()).limit(1)).one()
+            return row.call_id if row.state == "ended" else ""
+
+    call_id = wait_until(ended, 10, "the call is over")
     with database.read() as db:
-        row = wait_until(
-            lambda: db.scalars(select(Call).order_by(Call.started_at.desc()).limit(1)).one(), 5, "the call is there"
-        )
-        wait_until(lambda: (db.refresh(row), row.state)[1] == "ended", 10, "the call is over")
+        row = db.get_one(Call, call_id)
         assert (row.outcome, row.agent) == ("answered", "1001")
         segments = db.scalars(select(Segment).where(Segment.call_id == row.call_id).order_by(Segment.no)).all()
         assert [(one.kind, one.queue) for one in segments if one.kind in ("talk", "kept")] == [

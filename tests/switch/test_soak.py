@@ -9,5 +9,5 @@ def test_whatever_breaks_every_call_is_counted_once():
     outcome = soak.soak(60, seed=5, per_s=6, switch_deaths=1, fault_every_s=(0.8, 2.0), short=True)
     assert outcome.whole, outcome.told()
     assert outcome.account.calls > 50
-    assert len(outcome.outcomes) >= 5, outcome.told()
+    assert {"answered", "abandoned_menu", "lost"} <= outcome.outcomes.keys(), outcome.told()
     assert outcome.faults["switch_killed"] == 1
