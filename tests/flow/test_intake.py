@@ -320,20 +320,24 @@ async def test_events_that_arrive_while_the_switch_is_looked_at_are_told_exactly
     assert ended_at(call_of(database)) < found[-1].at
 
 
+def comes_unseen_and_hangs_up(ami, tmp_path):
+    """The caller came while we were away; his hang-up is told between the log-in and our first question."""
+    came = time.time() - 0.5
+    line = "{},{:.6f},tel-9.1,tel-9.1,PJSIP/trunk-9,13800138000,4008,from-trunk,,,李静,".format
+    file = tmp_path / "switch" / "log" / "cel-custom" / "cel.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join([line("CHAN_START", came), line("ANSWER", came + 0.1), ""]), encoding="utf-8")
+    gone = event("Hangup", Uniqueid="tel-9.1", Linkedid="tel-9.1", Cause="16", **{"Cause-txt": "Normal"})
+    ami.answers["CoreStatus"] = lambda _: gone + ami.core_status()
+
+
 @in_loop
 async def test_what_a_new_link_tells_before_we_have_caught_up_is_told_behind_what_went_before(database, tmp_path):
-    """The caller came while we were away and hangs up between the log-in and our first question."""
     async with fake_ami() as ami:
         has(ami)
         async with house(ami, database, tmp_path) as here:
             ami.cut()
-            came = time.time() - 0.5
-            line = "{},{:.6f},tel-9.1,tel-9.1,PJSIP/trunk-9,13800138000,4008,from-trunk,,,李静,".format
-            file = tmp_path / "switch" / "log" / "cel-custom" / "cel.csv"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("\n".join([line("CHAN_START", came), line("ANSWER", came + 0.1), ""]), encoding="utf-8")
-            gone = event("Hangup", Uniqueid="tel-9.1", Linkedid="tel-9.1", Cause="16", **{"Cause-txt": "Normal"})
-            ami.answers["CoreStatus"] = lambda _: gone + ami.core_status()
+            comes_unseen_and_hangs_up(ami, tmp_path)
             await here.reaches("ended", "tel-9.1")
     told = [fact for fact in facts(database) if fact.call_id == "tel-9.1"]
     assert [type(fact).__name__ for fact in told] == ["LegStarted", "LegAnswered", "LegEnded"]
@@ -347,13 +351,7 @@ async def test_while_the_switch_cannot_be_looked_at_what_it_tells_waits_behind_w
         has(ami)
         async with house(ami, database, tmp_path) as here:
             ami.cut()
-            came = time.time() - 0.5
-            line = "{},{:.6f},tel-9.1,tel-9.1,PJSIP/trunk-9,13800138000,4008,from-trunk,,,李静,".format
-            file = tmp_path / "switch" / "log" / "cel-custom" / "cel.csv"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("\n".join([line("CHAN_START", came), line("ANSWER", came + 0.1), ""]), encoding="utf-8")
-            gone = event("Hangup", Uniqueid="tel-9.1", Linkedid="tel-9.1", Cause="16", **{"Cause-txt": "Normal"})
-            ami.answers["CoreStatus"] = lambda _: gone + ami.core_status()
+            comes_unseen_and_hangs_up(ami, tmp_path)
             looks = len(ami.actions("CoreShowChannels"))
             ami.answers["CoreShowChannels"] = lambda _: error("It is busy")
             await ami.heard_action("CoreShowChannels", looks + 2)
