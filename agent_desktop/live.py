@@ -349,18 +349,22 @@ async def live(socket: WebSocket) -> None:
         wire = Wire(signed.user, partial(card_text, page_of(socket, signed)) if shows_cards else None, window)
         desktop.hub.join(wire)
         desktop.hub.rehearse(wire)
+    goodbye = None
     try:
         for message in missed:
             await socket.send_text(message)
         with desktop.sockets.opened(signed) as ended:
-            await _feed(socket, wire, ended)
+            goodbye = await _feed(socket, wire, ended)
     except (RuntimeError, WebSocketDisconnect):  # gone again before it had all
         pass
     finally:
-        desktop.hub.leave(wire)
+        desktop.hub.leave(wire)  # before goodbye: a choked line takes its time over that
+    if goodbye is not None:
+        await _close(socket, *goodbye)
 
 
-async def _feed(socket: WebSocket, wire: Wire, ended: asyncio.Event) -> None:
+async def _feed(socket: WebSocket, wire: Wire, ended: asyncio.Event) -> tuple[int, str] | None:
+    """Until it is over; the code and the word to close with, None when its browser has gone by itself."""
     tasks = {
         "send": asyncio.create_task(_send(socket, wire)),
         "gone": asyncio.create_task(_until_gone(socket, wire)),
@@ -372,10 +376,11 @@ async def _feed(socket: WebSocket, wire: Wire, ended: asyncio.Event) -> None:
         task.cancel()
     await asyncio.gather(*tasks.values(), return_exceptions=True)
     if tasks["ended"] in done:
-        await _close(socket, NOT_SIGNED_IN, "session ended")
-    elif tasks["slow"] in done:
+        return NOT_SIGNED_IN, "session ended"
+    if tasks["slow"] in done:
         log.warning("a desk of %s was %d messages behind; told to start again", wire.user.login, BACKLOG)
-        await _close(socket, START_AGAIN, "resnapshot")
+        return START_AGAIN, "resnapshot"
+    return None
 
 
 async def _send(socket: WebSocket, wire: Wire) -> None:
