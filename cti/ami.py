@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import secrets
 import time
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BOOT_TIMEOUT_S = 60.0  # from a log-in to FullyBooted; a switch that starts answers log-ins long before it is ready
 ASKED_EVERY = 0.2  # of a beat, from one answer to the next question
+CAUGHT_UP = 0.2  # of a beat; a switch whose events reach us sooner than this is not behind with what it is asked
 SILENT_AFTER = 0.5  # of a beat; what is sent to a switch that stands still would be done whenever it wakes
 STEADY_S = 10.0  # a link that held this long was a good one: the next loss is a first one again
 
@@ -173,20 +175,24 @@ class Door:
     async def _watch(self, line: _Line) -> None:
         """Until the line is lost. One on which nothing comes back, without an end, is lost too, 1.2 beats later.
 
-        One that tells but does not hear us is lost at its third unanswered question.
+        So is one that tells at once what happens, but no answer: it does not hear us. The switch reads what it is
+        asked whenever it has told all there is; one that tells late may only be busy, and is lost at its third
+        unanswered question.
         """
         beat_s = self._switch.heartbeat_s
         unanswered = 0
         while not line.lost.done():
             await asyncio.wait({line.lost}, timeout=ASKED_EVERY * beat_s)
-            heard_at = line.heard_at
+            heard_at, asked_at = line.heard_at, time.monotonic()
             try:
-                await line.ask("Ping", {}, beat_s, many=False)  # a switch under load may take its time
+                (pong,) = await line.ask("Ping", {}, beat_s, many=False)  # a switch under load may take its time
                 unanswered = 0
+                line.ahead_s = _seconds(pong.get("Timestamp")) - asked_at
             except SwitchUnreachable:
                 unanswered += 1
-                if line.heard_at == heard_at or unanswered == 3:  # twice it may only be busy talking
-                    line.drop("no sign of life")
+                mute = line.heard_at == heard_at
+                if mute or unanswered == 3 or line.told_at_once(asked_at, CAUGHT_UP * beat_s):
+                    line.drop("no sign of life" if mute else "it tells, but does not hear us")
             except SwitchRefused as fault:
                 log.warning("switch %s: %s", self._switch.name, fault)
 
@@ -258,6 +264,7 @@ class _Line(AMIProtocol):  # type: ignore[misc]
         self.lists = 0  # questions whose list is being told
         self.heard_at = 0.0  # monotonic
         self.received_at = 0.0  # seconds since 1970
+        self.ahead_s = math.nan  # by how much the switch's clock is before our monotonic one, at most; once it answered
         self.end = ""
         self.lost: asyncio.Future[None] = loop.create_future()
         self.booted: asyncio.Future[None] = loop.create_future()
@@ -265,6 +272,7 @@ class _Line(AMIProtocol):  # type: ignore[misc]
         self._door = door
         self._loop = loop
         self._frames = Frames()
+        self._told = b"", 0.0  # the last event, and when it was heard
         self._pending: dict[str, _Pending] = {}
         self._ids = secrets.token_hex(4)  # another client's answers can never look like ours
         self._asked = 0
@@ -282,6 +290,8 @@ class _Line(AMIProtocol):  # type: ignore[misc]
         skipped = self._frames.skipped
         frames = self._frames.feed(data)
         self._door.heard += len(frames)
+        if frames and frames[-1].startswith(b"Event: "):
+            self._told = frames[-1], self.heard_at
         read_on, hear = self._door.read_on, self._door.hear
         for frame in frames:
             # The name first: three of four events are for others, and reading one costs ten times this look.
@@ -294,6 +304,12 @@ class _Line(AMIProtocol):  # type: ignore[misc]
                 log.exception("cannot read %r", frame[:200])
         if self._frames.skipped != skipped:
             self._door.overflow()
+
+    def told_at_once(self, after: float, within_s: float) -> bool:
+        """Whether the last event happened after that moment and was heard so soon; False where no clock says so."""
+        event, heard_at = self._told
+        happened_at = _seconds(parse(event).get("Timestamp")) - self.ahead_s
+        return happened_at > after and abs(heard_at - happened_at) < within_s
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.drop(str(exc or "closed by the switch"))
@@ -396,6 +412,14 @@ def pause_s(losses: int, refused: bool, luck: float) -> float:
         return 0.1 + 0.9 * luck
     most: float = min(10, 2 ** min(losses - 1, 4))
     return most * (0.5 + 0.5 * luck)
+
+
+def _seconds(stamp: object) -> float:
+    """A stamp of the switch; not a number where it said none."""
+    try:
+        return float(str(stamp))
+    except ValueError:
+        return math.nan
 
 
 def _booted_at(status: Message, uptime_s: float, at: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ class FakeAmi:
         self.frozen = False  # reads and says nothing, the connection stays: a half-open link
         self.boots = True  # says FullyBooted after a log-in
         self.answers: dict[str, Callable[[Action], Answer]] = {
-            "Ping": lambda _: ok("Ping: Pong"),
+            "Ping": lambda _: ok(f"Ping: Pong\r\nTimestamp: {time.time():.6f}"),
             "CoreStatus": lambda _: self.core_status(),
         }
         self._began = datetime.now(UTC)
