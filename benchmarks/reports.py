@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from benchmarks.year import MONDAY, QUEUES, RAW, WEEKS, ZONE, Week, columns, fil
 from callcenter.database import Base, Database, to_us
 from config.queues import Queue
 from cti import rollups
+from cti.rows import Membership
 from reports import periods, report
 from reports.keep import months
 from reports.report import Asked, Report
@@ -208,6 +209,7 @@ def _multiply_kept(database: Database, kept: dict[str, list[dict[str, Any]]]) ->
     with database.write() as db:
         for name in QUEUES:
             db.add(Queue(name=name, title_zh=name, title_en=name))
+        db.execute(insert(Membership), _memberships({row["agent"] for row in kept["agent_days"]}))
         db.execute(text("CREATE TABLE weeks (n BIGINT)"))
         db.execute(text("INSERT INTO weeks VALUES (:n)"), [{"n": n} for n in range(WEEKS)])
         for table, rows in kept.items():
@@ -216,6 +218,21 @@ def _multiply_kept(database: Database, kept: dict[str, list[dict[str, Any]]]) ->
             db.execute(text(f"INSERT INTO {table} ({names}) {multiplied(table, table, 'weeks', first=1)}"))
     kept_months = rollups.keep_months(database, months(YEAR, ZONE), ZONE, NOW)
     assert kept_months >= 10, f"{kept_months} months are kept"
+
+
+def _memberships(agents: Iterable[str]) -> list[dict[str, Any]]:
+    """Everybody serves three queues, and one in ten another one from the middle of the year on."""
+    found = []
+    for number, agent in enumerate(sorted(agents)):
+        for turn in range(3):
+            moves = number % 10 == 0 and turn == 0
+            then = MONDAY + timedelta(weeks=WEEKS // 2)
+            row = {"queue": QUEUES[(number + turn) % len(QUEUES)], "extension": agent, "penalty": turn}
+            found.append(row | {"started_at": MONDAY - timedelta(days=1), "ended_at": then if moves else None})
+            if moves:
+                found.append(found[-1] | {"queue": QUEUES[(number + 3) % len(QUEUES)], "started_at": then})
+                found[-1]["ended_at"] = None
+    return found
 
 
 def _sqlite(home: Path, kept: dict[str, list[dict[str, Any]]]) -> tuple[Database, Ask]:

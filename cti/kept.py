@@ -202,16 +202,19 @@ Worked = tuple[Collection[datetime], list[tuple[int, str, int, int]]]
 """The kept days; and day (its start in µs), agent, how long he was ready and how long busy (µs)."""
 
 
-def busy_days(db: Session, start: datetime, end: datetime, zone: ZoneInfo, *, by_agent: bool) -> Worked:
-    """Of the kept days how long agents were ready and busy: each, or (agent empty) all together."""
+def busy_days(
+    db: Session, start: datetime, end: datetime, zone: ZoneInfo, those: Collection[str] | None = None
+) -> Worked:
+    """Of the kept days how long each of those agents was ready and busy; or all together, whose name is empty."""
     ready, busy = AgentDay.ready_us, AgentDay.talk_us + AgentDay.hold_us + AgentDay.wrap_up_us
-    at = _us(KeptDay.starts_at)
-    if by_agent:
+    at, joins = _us(KeptDay.starts_at), AgentDay.day_at == KeptDay.starts_at
+    if those is not None:
         rows = select(at, AgentDay.agent, ready, busy)
+        joins &= AgentDay.agent.in_(those)
     else:  # as doubles, as agent_tallies says
         sums = [func.sum(cast(one, Double)) for one in (ready, busy)]
         rows = select(at, null(), *sums).group_by(KeptDay.starts_at)
-    rows = rows.select_from(KeptDay).outerjoin(AgentDay, AgentDay.day_at == KeptDay.starts_at)
+    rows = rows.select_from(KeptDay).outerjoin(AgentDay, joins)
     told = db.connection().execute(rows.where(_within(DAY, start, end, zone, ()))).all()
     found = [(day_us, agent or "", int(ready or 0), int(busy or 0)) for day_us, agent, ready, busy in told]
     return {from_us(at) for at in {day_us for day_us, *_ in found}}, found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -17,6 +17,9 @@ from reports import periods
 from reports.counts import within
 from reports.figures import Figure
 from reports.periods import Period
+
+Pauses = dict[str, dict[str, int]]
+"""By agent and reason, in µs."""
 
 
 @dataclass(kw_only=True)
@@ -45,23 +48,36 @@ class AgentTime:
         return [definition.figure(self.tally) for definition in DEFINITIONS.values()]
 
 
-def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[AgentTime]:
-    """Everybody who takes calls and may log in, and who did anything in the period (whole days), by extension."""
-    people = select(User.extension, User.name, User.active).where(User.extension.is_not(None))
-    names = {extension or "": (name, active) for extension, name, active in db.execute(people)}
+def tallies(
+    db: Session, period: Period, now: datetime, zone: ZoneInfo, pauses: Pauses | None = None
+) -> dict[str, AgentTally]:
+    """What each agent did in the period (whole days): of kept months, else of kept days, else of his spells.
+
+    ``pauses``: as ``spent.between`` has it, of the days that are not kept.
+    """
     told, found = kept.agent_tallies(db, period.start, period.end, zone, months=True)
     of_days, more = kept.agent_tallies(db, period.start, period.end, zone, besides=told.items())
     for extension, tally in more.items():
         found.setdefault(extension, AgentTally()).add(tally)
-    pauses: dict[str, dict[str, int]] = {}
     for day in periods.days(period, zone):
         if day.start in of_days or day.start > now or within(day.start, told):
             continue
         for extension, tally in spent.between(db, day.start, day.end, now, pauses).items():
             found.setdefault(extension, AgentTally()).add(tally)
-    for extension, (_, active) in names.items():
-        if active:
-            found.setdefault(extension, AgentTally())
+    return found
+
+
+def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[AgentTime]:
+    """Everybody who takes calls and may log in, and who did anything in the period (whole days), by extension."""
+    pauses: Pauses = {}
+    return named(db, tallies(db, period, now, zone, pauses), pauses)
+
+
+def named(db: Session, told: Mapping[str, AgentTally], pauses: Pauses) -> list[AgentTime]:
+    """The same of what is told of them already."""
+    people = select(User.extension, User.name, User.active).where(User.extension.is_not(None))
+    names = {extension or "": (name, active) for extension, name, active in db.execute(people)}
+    idle = {extension: AgentTally() for extension, (_, active) in names.items() if active}
     return [
         AgentTime(
             extension=extension,
@@ -69,7 +85,7 @@ def times(db: Session, period: Period, now: datetime, zone: ZoneInfo) -> list[Ag
             tally=tally,
             pauses_s={reason: us / SECOND_US for reason, us in pauses.get(extension, {}).items()},
         )
-        for extension, tally in sorted(found.items())
+        for extension, tally in sorted((idle | dict(told)).items())
     ]
 
 
@@ -88,10 +104,10 @@ def everybody(people: Iterable[AgentTime]) -> AgentTime:
 
 
 def _logged(tally: AgentTally) -> int:
-    return tally.ready_us + tally.ringing_us + _busy(tally) + tally.pause_us
+    return tally.ready_us + tally.ringing_us + busy(tally) + tally.pause_us
 
 
-def _busy(tally: AgentTally) -> int:
+def busy(tally: AgentTally) -> int:
     return tally.talk_us + tally.hold_us + tally.wrap_up_us
 
 
@@ -193,7 +209,7 @@ DEFINITIONS: dict[str, Definition] = {
             en="Average handling time",
             formula_zh="（通话 + 保持 + 话后）/ 接听量",
             formula_en="(talk + hold + wrap-up) / answered",
-            value=lambda t: _busy(t) / SECOND_US / t.answered if t.answered else None,
+            value=lambda t: busy(t) / SECOND_US / t.answered if t.answered else None,
         ),
         Definition(
             name="occupancy",
@@ -202,7 +218,16 @@ DEFINITIONS: dict[str, Definition] = {
             en="Occupancy",
             formula_zh="（通话 + 保持 + 话后）/（通话 + 保持 + 话后 + 空闲）",
             formula_en="(talk + hold + wrap-up) / (talk + hold + wrap-up + ready)",
-            value=lambda t: _share(_busy(t), _busy(t) + t.ready_us),
+            value=lambda t: _share(busy(t), busy(t) + t.ready_us),
+        ),
+        Definition(
+            name="utilisation",
+            unit="share",
+            zh="利用率",
+            en="Utilisation",
+            formula_zh="（通话 + 保持 + 话后）/ 登录时长",
+            formula_en="(talk + hold + wrap-up) / logged in",
+            value=lambda t: _share(busy(t), _logged(t)),
         ),
         Definition(
             name="rona",

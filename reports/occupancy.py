@@ -6,9 +6,9 @@ half ready in each.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
@@ -18,10 +18,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callcenter.database import from_us, to_us
+from callcenter.database import to_us
 from cti import kept, spent
 from cti.rows import Membership
+from cti.tallies import AgentTally
 from reports import periods
+from reports.agents import Pauses, busy, tallies
 from reports.figures import Figure
 from reports.periods import Period
 
@@ -73,6 +75,7 @@ class Spent:
     zone: ZoneInfo
     now: datetime
     period: Period
+    pauses: Pauses = field(default_factory=dict)  # known when ``by_agent`` is
 
     def by_piece(self, pieces: Sequence[Period], queue: str | None = None) -> list[Time]:
         """One for each of ``periods.pieces``; ``queue``: of those who served it."""
@@ -80,8 +83,9 @@ class Spent:
         starts = [to_us(piece.start) for piece in pieces]
         of_day: dict[int, list[int]] = {}
         fine = len(pieces) > len(self._days)
-        for day_us, agent, times in self._times(fine, queue is not None):
-            if times and (queue is None or agent in self._served(queue, day_us)):
+        those = None if queue is None else self._runs(queue)
+        for day_us, agent, times in self._quarters if fine else self._of_days(those):
+            if times and (queue is None or self._served(queue, agent, day_us)):
                 standing = of_day.get(day_us)
                 of_day[day_us] = [*map(add, standing, times)] if standing else [*times]
         for day_us, times in of_day.items():
@@ -90,13 +94,22 @@ class Spent:
                 found[bisect_right(starts, at_us) - 1].add(times[number], times[number + 1])
         return found
 
-    def by_queue(self, queue: str) -> Time:
-        return self.by_piece([self.period], queue)[0]
+    def whole(self, queue: str | None = None) -> Time:
+        """Of all the period; who served the queue on every day of it is told by his sum, others day by day."""
+        found = Time()
+        for agent in self.by_agent if queue is None else self._always(queue):
+            tally = self.by_agent.get(agent, AgentTally())
+            found.add(tally.ready_us, busy(tally))
+        if queue is not None:
+            sometimes = self._sometimes(queue)
+            for day_us, agent, (ready_us, busy_us) in self._of_movers if sometimes else ():
+                if agent in sometimes and self._served(queue, agent, day_us):
+                    found.add(ready_us, busy_us)
+        return found
 
-    def _times(self, fine: bool, by_agent: bool) -> Times:
-        if fine:
-            return self._quarters
-        return self._agents_days if by_agent else self._whole_days
+    @cached_property
+    def by_agent(self) -> dict[str, AgentTally]:
+        return tallies(self.db, self.period, self.now, self.zone, self.pauses)
 
     @cached_property
     def _days(self) -> list[Period]:
@@ -108,15 +121,12 @@ class Spent:
         return [*times, *self._read_beside(days)]
 
     @cached_property
-    def _agents_days(self) -> Times:
-        return self._of_days(by_agent=True)
+    def _of_movers(self) -> Times:
+        return self._of_days(set().union(*map(self._sometimes, self._memberships)))
 
-    @cached_property
-    def _whole_days(self) -> Times:
-        return self._of_days(by_agent=False)
-
-    def _of_days(self, *, by_agent: bool) -> Times:
-        days, told = kept.busy_days(self.db, self.period.start, self.period.end, self.zone, by_agent=by_agent)
+    def _of_days(self, those: Collection[str] | None) -> Times:
+        """Of everybody together, or of each of those."""
+        days, told = kept.busy_days(self.db, self.period.start, self.period.end, self.zone, those)
         times: Times = [(day_us, agent, (ready, busy)) for day_us, agent, ready, busy in told]
         for day_us, agent, quarters in self._read_beside(days):
             times.append((day_us, agent, (sum(quarters[0::2]), sum(quarters[1::2]))))
@@ -142,24 +152,34 @@ class Spent:
 
     # --- who served which queue ---------------------------------------------------------------------------------
 
-    def _served(self, queue: str, day_us: int) -> Collection[str]:
-        """Who served the queue in some of the day."""
-        if (queue, day_us) not in self._members:
-            day = periods.day(from_us(day_us).astimezone(self.zone).date(), self.zone)
-            self._members[queue, day_us] = {
-                extension
-                for extension, begun, ended in self._memberships.get(queue, ())
-                if begun < day.end and (ended is None or ended > day.start)
-            }
-        return self._members[queue, day_us]
+    def _served(self, queue: str, agent: str, day_us: int) -> bool:
+        """Whether he served the queue in some of the day."""
+        number = self._numbers.get(day_us)
+        return any(number in run for run in self._runs(queue).get(agent, ()))
+
+    def _always(self, queue: str) -> set[str]:
+        """Who served the queue on every day."""
+        whole = len(self._days)
+        return {agent for agent, runs in self._runs(queue).items() if len(set().union(*runs)) == whole}
+
+    def _sometimes(self, queue: str) -> set[str]:
+        return self._runs(queue).keys() - self._always(queue)
+
+    def _runs(self, queue: str) -> dict[str, list[range]]:
+        """By agent the days on which he served the queue, by their number."""
+        return self._memberships.get(queue, {})
 
     @cached_property
-    def _members(self) -> dict[tuple[str, int], Collection[str]]:
-        return {}
+    def _numbers(self) -> dict[int, int]:
+        return {to_us(day.start): number for number, day in enumerate(self._days)}
 
     @cached_property
-    def _memberships(self) -> dict[str, list[tuple[str, datetime, datetime | None]]]:
-        found: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
-        for row in self.db.scalars(select(Membership).where(Membership.started_at < self.period.end)):
-            found.setdefault(row.queue, []).append((row.extension, row.started_at, row.ended_at))
+    def _memberships(self) -> dict[str, dict[str, list[range]]]:
+        starts, ends = [day.start for day in self._days], [day.end for day in self._days]
+        rows = select(Membership.queue, Membership.extension, Membership.started_at, Membership.ended_at)
+        found: dict[str, dict[str, list[range]]] = {}
+        for queue, extension, begun, ended in self.db.execute(rows.where(Membership.started_at < self.period.end)):
+            run = range(bisect_right(ends, begun), len(starts) if ended is None else bisect_left(starts, ended))
+            if run:
+                found.setdefault(queue, {}).setdefault(extension, []).append(run)
         return found

@@ -93,7 +93,7 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
     called = {name for of in found for name in of}
     whole = counts.told(queue.Sums.together(of_pieces), called, rules, levels, asked.queue)
     spent = occupancy.Spent(db, zone, now, asked.period)
-    busy = spent.by_piece(pieces, asked.queue)
+    busy = spent.by_piece(pieces, asked.queue) if step else [spent.whole(asked.queue)]
     whole.append(occupancy.together(busy).figure)
     lines: list[Line] = []
     people: list[AgentTime] = []
@@ -111,10 +111,10 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
         for name in [*mine, *sorted(called - mine.keys())]:  # those deleted since at the end
             sums = counts.sums({name: found[0].get(name, [])}, rules, levels)
             figures = counts.told(sums, [name], rules, levels, name, LINE_FIGURES)
-            figures.append(spent.by_queue(name).figure)
+            figures.append(spent.whole(name).figure)
             lines.append(Line(period=asked.period, queue=name, figures=figures))
     else:
-        people = agents.times(db, asked.period, now, zone)
+        people = agents.named(db, spent.by_agent, spent.pauses)
     everybody = agents.everybody(people) if people else None
     targets = {own.target_share for own in mine.values()}
     return Report(

@@ -315,6 +315,7 @@ def test_an_agents_hours_add_up_to_the_time_he_was_logged_in(db, day):
         "answered": 3,
         "aht": (8 + 2 + 2) * 60 / 3,
         "occupancy": (8 + 2 + 2) / (8 + 2 + 2 + 60),
+        "utilisation": (8 + 2 + 2) / 108,
         "missed": 1,
         "rona": 1 / 4,
     }

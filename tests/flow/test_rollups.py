@@ -168,16 +168,23 @@ def test_how_busy_agents_are_is_their_own_time_however_finely_it_is_cut(database
         people(db)
         generated(db, whole.start, DAYS, 60)
         serve(db, whole.start, whole.start + timedelta(days=1, hours=5))
+        for begun, ended, penalty in ((-30, 5, 0), (5, 20, 1), (DAYS * 24 - 20, None, 0)):  # hours
+            hours = [None if at is None else whole.start + timedelta(hours=at) for at in (begun, ended)]
+            db.add(Membership(queue="parts", extension="1001", started_at=hours[0], ended_at=hours[1], penalty=penalty))
 
     def everything():
         with database.read() as db:
             spent = occupancy.Spent(db, zone, now, whole)
             cut = {step: periods.pieces(whole, zone, step) for step in periods.STEPS}
-            return {
+            told = {
                 (step, queue): [(one.ready_us, one.busy_us) for one in spent.by_piece(pieces, queue)]
                 for step, pieces in cut.items()
-                for queue in (None, "repair", "rescue")
+                for queue in (None, "repair", "rescue", "parts")
             }
+            for queue in (None, "repair", "rescue", "parts"):
+                together = occupancy.together(spent.by_piece(cut["day"], queue))
+                assert spent.whole(queue) == together, f"{queue}: served throughout, on some days, or by nobody"
+            return told
 
     raw = everything()
     keep.keep_days(database, zone, now)
@@ -195,6 +202,7 @@ def test_how_busy_agents_are_is_their_own_time_however_finely_it_is_cut(database
         assert (ready / 1_000_000, busy / 1_000_000) == pytest.approx((logged[0], sum(logged[1:])))
         assert sum(map(sum, raw[step, "repair"])) == sum(map(sum, raw["day", "repair"])) > 0
         assert sum(map(sum, raw[step, "rescue"])) == 0, "nobody serves it"
+        assert 0 < sum(map(sum, raw[step, "parts"])) < sum(map(sum, raw[step, "repair"])), "on the first and last day"
         size = periods.STEPS[step]
         if isinstance(size, int):
             assert max(ready + busy for ready, busy in raw[step, None]) <= size * 60_000_000 * 2, "two agents, no more"
