@@ -20,7 +20,7 @@ from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
 from agent_desktop.line_check import is_due
 from agent_desktop.page import Page, PageHere
-from agent_desktop.seat import BREAKS, call_backs, own_day, seat_of, waiting
+from agent_desktop.seat import BREAKS, Seat, call_backs, own_day, seat_of, waiting
 from agent_desktop.session import allow
 from agent_desktop.windows import window_of
 from agent_desktop.words import english
@@ -90,6 +90,7 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "tone": seat.tone,
         "words": words,
         "reason": page._(english("status_reason", seat.reason)) if seat.reason else "",
+        "after": _after(page, seat),
         "missed": seat.reason == "missed" and seat.status == "on_break",
         "since": _seconds(seat.since),
         "queue": seat.queue,
@@ -120,6 +121,13 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
             for own in waiting(db, seat.extension, page.language)
         ],
     }
+
+
+def _after(page: Page, seat: Seat) -> str:
+    """What he has chosen for the time after his call or his wrap-up, if that is not the next call."""
+    if seat.state == "idle" or seat.status == "available":
+        return ""
+    return page._(english("status_reason", seat.reason) if seat.reason else english("agent_status", seat.status))
 
 
 def _help(db: Session, extension: str, call_id: str | None) -> dict[str, Any] | None:

@@ -133,6 +133,26 @@ def test_the_call_controls_never_move(desk, seat):
     )
 
 
+def test_a_break_asked_for_while_one_writes_begins_when_that_is_done_and_can_be_taken_back(desk, seat):
+    page = seat.open()
+    tell(desk.database, desk.bus, [StatusChosen(at=now(), agent="1001", status="available", by="wangfang")], "desk")
+    rings(desk, page).is_answered().hangs_up()
+    state, says = page.locator("#state"), page.locator("#notice-after")
+    expect(state).to_have_attribute("data-state", "wrap_up")
+    page.keyboard.press("F3")
+    expect(says).to_have_text("After this wrap-up: Short break.")
+    expect(page.locator("#break")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("F3")
+    expect(says).to_have_count(0)
+    expect(state).to_have_attribute("data-status", "available")
+    page.keyboard.press("F3")
+    expect(says).to_be_visible()
+    page.keyboard.press("F10")
+    expect(state).to_have_attribute("data-state", "idle")
+    expect(state).to_have_attribute("data-status", "on_break")
+    expect(says).to_have_count(0)
+
+
 def test_a_ticket_is_typed_saved_by_key_and_bound(desk, seat):
     page = seat.open()
     caller = rings(desk, page, wants="repair", serial="102938").is_answered()

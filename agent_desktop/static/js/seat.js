@@ -28,7 +28,7 @@ export class Seat extends EventTarget {
       });
     }
     $("#ready").addEventListener("click", () => this.choose("available"));
-    $("#break").addEventListener("click", () => this.choose("on_break", "short"));
+    $("#break").addEventListener("click", () => (this.#busy && this.now.status === "on_break" ? this.choose("available") : this.choose("on_break", "short")));
     $("#finish").addEventListener("click", () => this.finish());
   }
 
@@ -74,6 +74,9 @@ export class Seat extends EventTarget {
     const done = await this.#post("/desk/status", { status, reason });
     if (done && status === "offline" && !this.#phone.call) this.#phone.stop();
   }
+
+  /** He is in a call or writes: what he chooses begins when that is over. */
+  get #busy() { return this.now.state !== "idle"; }
 
   /** What is done before the agent is available; the desk puts the line check here. */
   before_ready = async () => {};
@@ -156,7 +159,7 @@ export class Seat extends EventTarget {
     for (const key of document.querySelectorAll("[data-key]")) key.disabled = call?.stage !== "talking";
 
     const ready = $("#ready");
-    ready.hidden = $("#break").hidden = wrap_up;
+    ready.hidden = wrap_up;
     $("#finish").hidden = !wrap_up;
     ready.ariaPressed = String(now.status === "available");
     $("#break").ariaPressed = String(now.status === "on_break");
@@ -169,6 +172,8 @@ export class Seat extends EventTarget {
     const { now } = this;
     const { state, call } = this.#phone;
     this.notice("missed", now.missed ? { tone: "soon", words: _("A call rang here and was not answered, so you were put on a break. Press Ready to go on."), button: _("Ready"), action: () => this.choose("available") } : null);
+    const after = now.after && !now.missed;
+    this.notice("after", after ? { tone: "quiet", words: now.state === "wrap_up" ? _("After this wrap-up: {next}.", { next: now.after }) : _("After this call: {next}.", { next: now.after }) } : null);
     this.notice("elsewhere", state === "elsewhere" ? { tone: "act", words: _("The phone is in another window, here or on another computer: calls ring there. This window shows the cards."), button: _("Use the phone here"), action: () => this.#phone.start({ take: true }) } : null);
     const deaf = now.status === "available" && !now.desk_phone && state === "off" && !call;
     this.notice("deaf", deaf ? { tone: "soon", words: _("You are available, but the phone in this window is not on: calls cannot ring here."), button: _("Turn the phone on"), action: () => this.choose("available") } : null);
