@@ -141,12 +141,18 @@ class Hub:
         wire.put("Hello", json.dumps({"life": wire.life}))
 
     def leave(self, wire: Wire) -> None:
-        """Its browser is gone: a window that may come back finds what it missed for a while."""
+        """Its browser is gone: a window that may come back finds what it missed for a while.
+
+        The user's other windows are told: the phone may have been in this one.
+        """
         if not wire.window or wire.too_slow.is_set():
             self._wires.discard(wire)
-            return
-        wire.gone_at = time.monotonic()
-        self._sweep()
+        else:
+            wire.gone_at = time.monotonic()
+            self._sweep()
+        for other in self._wires:
+            if other.user.id == wire.user.id and other.window and other.gone_at is None:
+                other.put("WindowGone", "{}")
 
     def back(self, user: User, window: str, life: str) -> Wire | None:
         """The wire this window had until its line broke."""

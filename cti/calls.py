@@ -42,6 +42,8 @@ from cti.story import SAME_MOMENT, State, Story
 _LIVE = frozenset(State) - {State.ENDED}
 _BEFORE_TALK = _LIVE - {State.TALKING}
 _NOWHERE: tuple[None, frozenset[State]] = (None, frozenset())
+PAGE_GONE = 27  # Q.850, as a page says it that is loaded again: nobody hung up or refused, so his customer is kept
+UNWISHED = (PAGE_GONE, 44)  # 44: the phone fell silent
 
 STEPS: dict[type[Fact], tuple[State | None, frozenset[State]]] = {  # what was said: (leads to, believed from)
     LegStarted: _NOWHERE,
@@ -130,6 +132,8 @@ def _leg_ended(story: Story, fact: LegEnded) -> bool:
     offer = story.offers.get(fact.leg_id)
     if offer is not None and offer.ended_at is None:
         offer.ended_at, offer.outcome = max(leg.ended_at, offer.rung_at), "cancelled"
+    elif offer is not None and offer.outcome == "missed" and fact.cause == PAGE_GONE:
+        offer.outcome = "cancelled"  # the switch calls it unanswered
     if story.state is State.ENDED:
         if story.call.ended_at is not None:
             story.call.ended_at = max(story.call.ended_at, leg.ended_at)
@@ -328,7 +332,12 @@ def _customer_bound(story: Story, fact: CustomerBound) -> bool:
     return False
 
 
-def _goes_on(story: Story, fact: Fact) -> bool:
+def _caller_kept(story: Story, fact: CallerKept) -> bool:
+    """For the agent whose phone went last: of those who met in a room it may be any."""
+    legs = [leg for leg in story.legs.values() if leg.agent]
+    gone = [leg for leg in legs if leg.ended_at is not None and leg.cause in UNWISHED]
+    if gone and not any(leg.agent == story.call.agent and leg.ended_at is None for leg in legs):
+        story.call.agent = max(gone, key=lambda leg: leg.ended_at or fact.at).agent
     return True
 
 
@@ -354,7 +363,7 @@ _EFFECTS: dict[type[Fact], Callable[[Story, Any], bool]] = {
     Resumed: _resumed,
     BridgeEntered: _bridge_entered,
     BridgeLeft: _bridge_left,
-    CallerKept: _goes_on,
+    CallerKept: _caller_kept,
     Transferred: _transferred,
     Dialled: _dialled,
     PutAside: _put_aside,

@@ -31,7 +31,7 @@ from cti.ami import Door, SwitchRefused
 from cti.moves import HUNG_UP
 from cti.projection import record
 from cti.rows import Agent, Call, Segment
-from cti.translate import agent_of, words
+from cti.translate import agent_of, call_of, words
 from cti.wire import Message
 
 log = logging.getLogger(__name__)
@@ -65,9 +65,8 @@ class Press:
 def read(message: Message) -> Press:
     """The press an event tells of; KeyError where it is not as the dial plan writes it."""
     by = agent_of(message["Channel"]) or words(message.get("By", ""), 10)
-    return Press(
-        words(message["What"], 20), words(message.get("To", ""), 40), by, message["Channel"], message["Linkedid"]
-    )
+    what, to, call_id = words(message["What"], 20), words(message.get("To", ""), 40), call_of(message["Linkedid"])
+    return Press(what, to, by, message["Channel"], call_id)
 
 
 def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str, Sequence[Event]]:

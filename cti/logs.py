@@ -17,7 +17,7 @@ from callcenter import phone
 from callcenter.database import from_us
 from callcenter.events import Fact
 from callcenter.facts import AgentAnswered, AgentDone, AgentMissed, MemberPaused, QueueAbandoned, QueueJoined
-from cti.translate import Message, Normalise, agent_of, at_of, translate
+from cti.translate import Message, Normalise, agent_of, at_of, call_of, translate
 
 _KINDS = {
     *("CHAN_START", "CHAN_END", "ANSWER", "HANGUP", "APP_START", "APP_END", "LINKEDID_END"),
@@ -144,7 +144,7 @@ def cel_line(text: str) -> CelLine | None:
     call_id, leg_id, channel, number, exten, context, app = parts[2:9]
     told = extra if isinstance(extra, dict) else {}
     name, data = [*parts[10:12], "", ""][:2]
-    return CelLine(parts[0], at, call_id, leg_id, channel, number, exten, context, app, told, name, data)
+    return CelLine(parts[0], at, call_of(call_id), leg_id, channel, number, exten, context, app, told, name, data)
 
 
 def source_of(fact: Fact) -> str:

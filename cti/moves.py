@@ -13,10 +13,11 @@ from typing import Any
 
 from callcenter.errors import CallCenterError
 from cti.ami import Door, SwitchRefused
+from cti.calls import PAGE_GONE
 from cti.rows import Leg
 
 SENT_ON = "tel"  # the context where queues, agents and numbers can be reached
-HUNG_UP, GONE = 16, 27  # Q.850: meant, and not; the dial plan keeps the customer of an agent's leg that is gone
+HUNG_UP = 16  # Q.850: meant
 
 
 class CallMoved(CallCenterError):
@@ -122,7 +123,7 @@ async def meet(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     if asked.answered_at is None:
         raise CallMoved
     for leg in (mine, customer, asked):
-        await _mark(door, leg, ROOM=wish["call_id"])
+        await _mark(door, leg, ROOM=wish["call_id"], CUSTOMER_LEG=customer.channel)
     await _redirect(door, (mine, "meet", "ours"), (asked, "meet", "ours"))
     await _redirect(door, (customer, "meet", "customer"))
 
@@ -145,9 +146,36 @@ async def take_back(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> No
     await _redirect(door, (_there(outside_party(legs)), "back", wish["agent"]))
 
 
+async def meet_again(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
+    """The agent whose phone went away is rung, and is with those he met; his page answers by itself."""
+    inside = in_room(legs)
+    customer = _there(next((leg for leg in inside if leg.agent is None), inside[0] if inside else None))
+    await door.ask(
+        "Originate",
+        Channel=f"PJSIP/{wish['agent']}",
+        ChannelId=wish["leg_id"],
+        Context="meet",
+        Exten="ours",
+        Priority=1,
+        Timeout=wish["ring_s"] * 1000,
+        Async=True,
+        Variable={
+            "ROOM": wish["call_id"],
+            "CUSTOMER_LEG": customer.channel,
+            "PJSIP_HEADER(add,X-Callcenter-Kept)": wish["call_id"],
+        },
+    )
+
+
+def in_room(legs: Sequence[Leg]) -> list[Leg]:
+    """Those who still talk with each other, if there are two of them."""
+    inside = [leg for leg in legs if leg.bridge and leg.ended_at is None]
+    return inside if len(inside) > 1 and len({leg.bridge for leg in inside}) == 1 else []
+
+
 async def let_go(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     """The agent's legs, which nobody is at any more, go; his customer is kept."""
-    await end(door, [leg.channel for leg in legs if leg.agent == wish["agent"]], GONE)
+    await end(door, [leg.channel for leg in legs if leg.agent == wish["agent"]], PAGE_GONE)
 
 
 async def dial(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
@@ -211,6 +239,7 @@ MOVES = {
     "park": park,
     "fetch": fetch,
     "take_back": take_back,
+    "meet_again": meet_again,
     "let_go": let_go,
     "dial": dial,
     "hear": hear,

@@ -67,7 +67,8 @@ def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
     """Whoever let a call ring is put on a break, until he says that he is back.
 
     Not one whose call somebody else took while all phones rang, nor one who chose another status himself, nor one
-    whose ringing was cut short: the caller hung up, or had waited for as long as his queue allows.
+    whose ringing was cut short: the caller hung up, or had waited for as long as his queue allows, or his page was
+    loaded again. And not one whose phone is gone: nobody heard it, and he is rung when it is back.
     """
     breaks: list[Fact] = []
     for missed in misses:
@@ -76,7 +77,7 @@ def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
         offer = db.get(Offer, missed.leg_id)
         taken = call is not None and call.state == "talking" and call.agent != missed.agent
         cut = offer is not None and offer.outcome == "cancelled" and not rang_out(db, missed)
-        if agent is not None and agent.status == "available" and not taken and not cut:
+        if agent is not None and agent.status == "available" and agent.reachable and not taken and not cut:
             breaks.append(
                 StatusChosen(agent=missed.agent, status="on_break", reason="missed", by="policy", at=missed.at)
             )

@@ -94,13 +94,22 @@ def words(header: str | list[str], length: int) -> str:
     return kept.strip()[:length].rstrip()
 
 
+AGAIN = "-again-"
+"""Stands in the id of a channel we bring into a standing call, behind the call's own: the switch's Linkedid, which it
+gets for itself alone, tells by that whose it is."""
+
+
+def call_of(linkedid: str) -> str:
+    return linkedid.partition(AGAIN)[0]
+
+
 # --- legs -------------------------------------------------------------------------------------------------------
 
 _Base = dict[str, Any]
 
 
 def _leg(m: Message, base: _Base) -> _Base:
-    base["call_id"] = m["Linkedid"]
+    base["call_id"] = call_of(m["Linkedid"])
     base["leg_id"] = m["Uniqueid"]
     return base
 
@@ -108,7 +117,7 @@ def _leg(m: Message, base: _Base) -> _Base:
 def _leg_started(m: Message, base: _Base, normalise: Normalise) -> LegStarted:
     channel = words(m["Channel"], 120)
     agent = agent_of(channel)
-    first = m["Uniqueid"] == m["Linkedid"]
+    first = m["Uniqueid"] == call_of(m["Linkedid"])
     number = words(m["CallerIDNum"], 80)
     name = words(m["CallerIDName"], 200)
     did = words(m["Exten"], 40)
@@ -153,7 +162,7 @@ def _unhold(m: Message, base: _Base, _: Normalise) -> Fact:
 def _blind_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     if m["Result"] != "Success" or m["Extension"].startswith("*"):
         return None  # by a code he is parked, which is no transfer
-    base["call_id"] = m["TransfererLinkedid"]
+    base["call_id"] = call_of(m["TransfererLinkedid"])
     return Transferred(**base, leg_id=m["TransfererUniqueid"], kind="blind", to=words(m["Extension"], 40))
 
 
@@ -161,7 +170,7 @@ def _attended_transfer(m: Message, base: _Base, _: Normalise) -> Fact | None:
     if m["Result"] != "Success":
         return None
     # The first of the two transferring legs is the one that was told to; that of the customer is the older call's.
-    orig, second = m["OrigTransfererLinkedid"], m["SecondTransfererLinkedid"]
+    orig, second = call_of(m["OrigTransfererLinkedid"]), call_of(m["SecondTransfererLinkedid"])
     swapped = _age(second) < _age(orig)
     base["call_id"] = second if swapped else orig
     leg_id = m["SecondTransfererUniqueid"] if swapped else m["OrigTransfererUniqueid"]
@@ -197,7 +206,8 @@ def _offer(m: Message, base: _Base) -> _Base | None:
     agent = agent_of(m["Interface"])
     if agent is None:
         return None
-    base |= {"call_id": m["Linkedid"], "leg_id": m["DestUniqueid"], "queue": words(m["Queue"], 40), "agent": agent}
+    base |= {"call_id": call_of(m["Linkedid"]), "leg_id": m["DestUniqueid"]}
+    base |= {"queue": words(m["Queue"], 40), "agent": agent}
     return base
 
 

@@ -28,6 +28,7 @@ from cti.rows import Agent, Call, Leg
 VALID_S = 5.0
 OURS = 900_000_000  # behind the dot of a call's id: placed by us, far above what the switch counts itself
 AGENT, QUEUE, NUMBER = "agent", "queue", "number"
+GIVEN_BACK = ("kept", "talking", "ringing")
 
 
 class NoSuchTarget(BadInput):
@@ -125,7 +126,7 @@ def hang_up(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     """End every leg of the call. NotFound if none is left."""
     if not live_legs(db, call_id):
         raise NotFound("call %(call_id)s", call_id=call_id)
-    return _plan(db, "hang_up", call_id, user, at)
+    return plan(db, "hang_up", call_id, user, at)
 
 
 def send_on(
@@ -140,7 +141,7 @@ def send_on(
     target = target_of(db, settings, to)
     _free(db, settings, call_id, target, user, at)
     _hand_over(db, call_id, target, user, at, said, asks_first=False)
-    return _plan(db, "send_on", call_id, user, at, to=target.to, to_kind=target.kind)
+    return plan(db, "send_on", call_id, user, at, to=target.to, to_kind=target.kind)
 
 
 def ask(
@@ -156,20 +157,20 @@ def ask(
         raise NoSuchTarget(to[:40])  # one asks a person; to a queue a customer is sent
     _free(db, settings, call_id, target, user, at)
     _hand_over(db, call_id, target, user, at, said, asks_first=True)
-    return _plan(db, "ask", call_id, user, at, to=target.to, to_kind=target.kind)
+    return plan(db, "ask", call_id, user, at, to=target.to, to_kind=target.kind)
 
 
 def answer_asked(db: Session, what: str, call_id: str, user: User, at: datetime) -> jobs.Job:
     """Of one who was asked: ``back`` to the customer without him, ``hand_over``, or all three ``meet``."""
     if _seats(db, call_id, user).asked is None:
         raise NobodyAsked
-    return _plan(db, what, call_id, user, at)
+    return plan(db, what, call_id, user, at)
 
 
 def park(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     """Leave the customer with music for anybody to fetch."""
     _alone_with_customer(db, call_id, user)
-    return _plan(db, "park", call_id, user, at)
+    return plan(db, "park", call_id, user, at)
 
 
 def fetch(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
@@ -179,18 +180,18 @@ def fetch(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     call = db.get(Call, call_id)
     if call is None or call.state != "parked":
         raise NotParked
-    return _plan(db, "fetch", call_id, user, at)
+    return plan(db, "fetch", call_id, user, at)
 
 
 def take_back(db: Session, call_id: str, user: User, at: datetime) -> jobs.Job:
     """Have the customer back whose talk with this agent broke: he is kept, or is tied to a leg that nobody is at.
 
-    NotInCall if he is neither.
+    Who rings at such a leg rings again. NotInCall if he does none of these.
     """
     call = db.get(Call, call_id)
-    if call is None or user.extension is None or call.agent != user.extension or call.state not in ("kept", "talking"):
+    if call is None or user.extension is None or call.agent != user.extension or call.state not in GIVEN_BACK:
         raise NotInCall
-    return _plan(db, "take_back" if call.state == "kept" else "let_go", call_id, user, at)
+    return plan(db, "take_back" if call.state == "kept" else "let_go", call_id, user, at)
 
 
 def dial(db: Session, settings: Settings, to: str, user: User, at: datetime, override: str = "") -> jobs.Job:
@@ -267,7 +268,8 @@ def _alone_with_customer(db: Session, call_id: str, user: User) -> None:
         raise NotInCall
 
 
-def _plan(db: Session, kind: str, call_id: str, user: User, at: datetime, **more: Any) -> jobs.Job:
+def plan(db: Session, kind: str, call_id: str, user: User, at: datetime, **more: Any) -> jobs.Job:
+    """The wish as a job, for now or not at all."""
     payload = {"call_id": call_id, "agent": user.extension or "", "by": user.login, **more}
     key = f"{kind}:{call_id}:{at.timestamp()}:{user.login}"
     return jobs.plan(db, kind, key, payload, at, void_after=at + timedelta(seconds=VALID_S))

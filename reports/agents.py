@@ -198,8 +198,8 @@ DEFINITIONS: dict[str, Definition] = {
             unit="calls",
             zh="未接",
             en="Missed",
-            formula_zh="振铃未接的次数，主叫先挂机的不计",
-            formula_en="offers he did not answer; those the caller ended himself do not count",
+            formula_zh="振铃未接的次数，主叫先挂机的、因页面重新加载而中断的不计",
+            formula_en="offers he did not answer; those the caller, or a reload of the page, ended do not count",
             value=lambda t: t.missed,
         ),
         Definition(
@@ -234,8 +234,8 @@ DEFINITIONS: dict[str, Definition] = {
             unit="share",
             zh="未应答率",
             en="Not answered",
-            formula_zh="振铃未接 /（接听 + 振铃未接），主叫先挂机的不计",
-            formula_en="missed / (answered + missed); offers the caller ended himself do not count",
+            formula_zh="振铃未接 /（接听 + 振铃未接），主叫先挂机的、因页面重新加载而中断的不计",
+            formula_en="missed / (answered + missed); offers the caller, or a reload of the page, ended do not count",
             value=lambda t: _share(t.missed, t.answered + t.missed),
         ),
     )

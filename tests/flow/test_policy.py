@@ -259,6 +259,20 @@ async def test_whose_ringing_was_cut_short_by_the_end_of_the_callers_time_stays_
 
 
 @in_loop
+async def test_who_loads_his_page_again_while_it_rings_is_back_with_his_phone_and_on_no_break(database):
+    async with centre(database) as here:
+        here.comes("1001")
+        here.call_of("1001", answered=False)
+        leg = {"switch": "tel", "call_id": "tel-1795310468.1", "leg_id": "tel-1795310468.2"}
+        here.happens(AgentMissed(at=now(), agent="1001", ring_ms=3000, queue="repair", **leg))
+        here.happens(LegEnded(at=now(), cause=27, **leg), PhoneSeen(agent="1001", reachable=False, at=now()))
+        await until(lambda: not here.members.of("1001"))
+        here.happens(PhoneSeen(agent="1001", reachable=True, at=now()))
+        await until(lambda: here.policy._missed == [] and here.members.of("1001") == {"repair": "", "inquiry": ""})
+        assert here.agent("1001").status == "available"
+
+
+@in_loop
 async def test_who_refuses_a_call_is_put_on_a_break_as_one_who_lets_it_ring(database):
     async with centre(database) as here:
         here.comes("1001")

@@ -13,8 +13,9 @@ from callcenter.database import now
 from callcenter.jobs import Job
 from callcenter.nudges import Wished, WishSettled
 from config.people import User
-from cti import handovers, wishes
-from cti.moves import Seats
+from cti import handovers, rooms, wishes
+from cti.calls import PAGE_GONE
+from cti.moves import HUNG_UP, Seats
 from cti.rows import Call, Leg
 from tests.sipp import FarEnd
 from tests.switch.conftest import Switch
@@ -57,6 +58,10 @@ class Talk:
                     job = wishes.park(db, self.call_id, user, now())
                 case "fetch":
                     job = wishes.fetch(db, self.call_id, user, now())
+                case "take_back":
+                    job = wishes.take_back(db, self.call_id, user, now())
+                case "meet_again":
+                    job = rooms.meet_again(db, settings, self.call_id, user, now())
                 case _:
                     job = wishes.answer_asked(db, what, self.call_id, user, now())
         self.cti.intake._bus.publish(Wished(job_id=job.id))
@@ -97,7 +102,7 @@ def phones(switch: Switch, people: ExitStack, *extensions: str, **more: Any) -> 
 
 
 def test_a_customer_is_handed_over_to_a_colleague_who_was_asked_first(switch, cti_, people, talk):  # noqa: F811
-    phones(switch, people, "1001", "1002")
+    first, _second = phones(switch, people, "1001", "1002")
     of = talk()
     of.wishes("ask", "1002")
     wait_until(lambda: cti_.agent("1002").state == "talking", what="the colleague answers 王小明")
@@ -129,10 +134,25 @@ def test_a_customer_is_handed_over_to_a_colleague_who_was_asked_first(switch, ct
     wait_until(lambda: of.bridged("", "1001", "1002"), what="all three are in one room")
     call_ids = {call.call_id for call in _calls(cti_)}
     assert call_ids == {of.call_id}, "a conference is no call of its own"
+
+    # The page of one is loaded again: the others talk on, and he is with them again.
+    _hang_up(of, "1001", PAGE_GONE)
+    wait_until(lambda: of.bridged("", "1002"))
+    of.wishes("meet_again")
+    wait_until(lambda: of.bridged("", "1001", "1002"), what="王小明 is back in the room")
+    assert f"X-Callcenter-Kept: {of.call_id}" in first.messages(), "by which a page answers of itself"
     _hang_up(of, "1002")
     wait_until(lambda: of.bridged("", "1001"))
+    with cti_.database.read() as db, pytest.raises(wishes.NotInCall):
+        rooms.meet_again(db, switch.settings, of.call_id, of.user("1002"), now())  # he hung up
+
+    # That of the last with the customer: he is kept for him.
+    _hang_up(of, "1001", PAGE_GONE)
+    wait_until(lambda: (of.call().state, of.call().agent) == ("kept", "1001"), what="the customer is kept")
+    of.wishes("take_back")
+    wait_until(lambda: of.bridged("", "1001"), what="王小明 has him back")
     _hang_up(of, "1001")
-    call = cti_.call()
+    call = cti_.call(lambda call: call.call_id == of.call_id and call.state == "ended")
     assert (call.outcome, call.transfers) == ("answered", 1)
     of.caller.wait_over()
     queue_log = (switch.settings.switch_home / "log" / "queue_log").read_text()
@@ -179,10 +199,10 @@ def test_a_parked_customer_is_fetched_at_another_desk(switch, cti_, people, talk
     _hang_up(of, "")
 
 
-def _hang_up(of: Talk, agent: str) -> None:
+def _hang_up(of: Talk, agent: str, cause: int = HUNG_UP) -> None:
     for leg in of.legs():
         if (leg.agent or "") == agent:
-            of.cti.run(of.cti.intake.door.ask("Hangup", Channel=leg.channel))
+            of.cti.run(of.cti.intake.door.ask("Hangup", Channel=leg.channel, Cause=cause))
 
 
 def _calls(cti: Cti) -> list[Call]:

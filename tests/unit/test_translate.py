@@ -26,7 +26,18 @@ from callcenter.facts import (
     RecordingStarted,
     Transferred,
 )
-from cti.translate import WANTED, agent_of, at_of, born_at, channel_seen, device_seen, translate, waiting_seen, words
+from cti.translate import (
+    AGAIN,
+    WANTED,
+    agent_of,
+    at_of,
+    born_at,
+    channel_seen,
+    device_seen,
+    translate,
+    waiting_seen,
+    words,
+)
 from cti.wire import parse
 from tests.captures import captured
 
@@ -53,6 +64,15 @@ def facts_of(capture: str):
     messages = [parse(event.removesuffix("\r\n\r\n").encode()) for event in captured(capture)]
     wanted = [message for message in messages if message["Event"] in WANTED]
     return [fact for fact in (translate(message, "tel", NOON) for message in wanted) if fact]
+
+
+def test_a_channel_brought_into_a_standing_call_is_a_leg_of_that_call():
+    again = f"{A}{AGAIN}1795312050.1001"
+    named = {"Uniqueid": again, "Linkedid": again, "Channel": "PJSIP/1001-0000000a", "Exten": "s"}
+    started = fact_of("Newchannel", **CHANNEL | named)
+    ended = fact_of("Hangup", **CHANNEL | named | {"Cause": "16", "Cause-txt": "Normal Clearing"})
+    assert [(fact.call_id, fact.leg_id) for fact in (started, ended)] == [(A, again)] * 2
+    assert (started.agent, started.number, born_at(again)) == ("1001", "", at_of("1795312050.0"))
 
 
 @pytest.mark.parametrize("forgotten", ["Linkedid", "DestUniqueid"])

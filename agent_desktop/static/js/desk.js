@@ -55,6 +55,7 @@ live.on("AgentChanged", async () => {
   seat.read();
 });
 live.on("PhoneTaken", ({ window }) => { if (window !== window_id) phone.yield_to_another(); });
+live.on("WindowGone", () => seat.read());
 live.on("Counts", ({ queues }) => seat.queues(queues));
 live.on("TicketChanged", ({ call_id }) => (cards.is_open(call_id) ? cards.refresh(call_id) : cards.read_idle()));
 live.on("RecordingChanged", ({ call_id }) => cards.refresh(call_id));

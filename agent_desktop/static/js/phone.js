@@ -11,8 +11,10 @@ import { _ } from "./texts.js";
 import { window_id } from "./window.js";
 
 const LOCK = "callcenter-phone";
-// Said with a BYE that nobody wished: the switch then keeps the caller for us. Any other hang-up ends his call.
+// Said with a BYE that nobody wished: the switch then keeps the caller for us. Any other hang-up ends his call. Who rings is
+// told the same by a status, for of a refusal the switch reads no reason: 502 is 27 there, and no call that was missed.
 const UNWISHED = { extraHeaders: ['Reason: Q.850;cause=27;text="page gone"'] };
+const UNHEARD = { status_code: 502, reason_phrase: "Page Gone" };
 const ECHO = "echo"; // who says back what he hears, see the dial plan
 const PEER = { iceServers: [], rtcpMuxPolicy: "require" };
 
@@ -133,9 +135,10 @@ export class Phone extends EventTarget {
     this.#change({ state, fault: "" });
   }
 
-  /** The page goes away: whoever is talked to is kept, and given back to the page that comes after it. */
+  /** The page goes away: whoever is talked to is kept for the page that comes after it, and whoever rings rings there. */
   #leave() {
     if (this.call?.stage === "talking") this.#session.terminate(UNWISHED);
+    if (this.call?.stage === "ringing") this.#session.terminate(UNHEARD);
     this.#agent?.stop();
   }
 
