@@ -71,6 +71,12 @@ from config.settings import Settings
 mimetypes.add_type("text/javascript", ".js")  # some machines' lists say otherwise, and browsers then refuse modules
 
 FOR_EVER = "public, max-age=31536000, immutable"
+_DAILY = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
+_AT_THE_PHONE = (control, kept, calling, helping, outcomes, phone_codes)
+_RECORDS = (merging, customers, engines, installing, parts, warranty_rules, imports)
+_OF_TICKETS = (dispatches, diary, photos, catalogue_pages)
+_OTHERS = (admin, knowledge, token_pages, webhook_pages, queue_pages, books)
+BEHIND_THE_LOG_IN = (*_DAILY, *_AT_THE_PHONE, *_RECORDS, *_OF_TICKETS, *_OTHERS)
 
 
 def create_app(settings: Settings, database: Database, bus: Bus, health: Health) -> FastAPI:
@@ -105,24 +111,13 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
     app.include_router(open_router)
     app.include_router(photos.open_router)
     app.include_router(metrics.router)
-    app.include_router(inner())
+    for module in BEHIND_THE_LOG_IN:
+        # The session is found first, then a change must prove that it was meant.
+        app.include_router(module.router, dependencies=[Depends(signed_in), Depends(unforged)])
     app.include_router(live.router)
     app.include_router(sip.router)
     app.mount("/api", api.create_api(desktop))
     return app
-
-
-def inner() -> APIRouter:
-    """Every page behind the log-in. The session is found first, then a change must prove that it was meant."""
-    router = APIRouter(dependencies=[Depends(signed_in), Depends(unforged)])
-    daily = (entry, desk, drafts, windows, line_check, board, calls, call_page, tickets, today, report)
-    at_the_phone = (control, kept, calling, helping, outcomes, phone_codes)
-    records = (merging, customers, engines, installing, parts, warranty_rules, imports)
-    others = (knowledge, token_pages, webhook_pages, queue_pages, books)
-    ticket_pages = (dispatches, diary, photos, catalogue_pages)
-    for module in (*daily, *at_the_phone, *records, *ticket_pages, admin, *others):
-        router.include_router(module.router)
-    return router
 
 
 open_router = APIRouter()
