@@ -12,12 +12,13 @@ run: setup
 setup:
 	@bash setup/setup.sh run
 
-# Tests without a switch take turns on every core; those with one run two at a time, for they mostly wait; those with a
-# browser have the machine to themselves.
+# Tests without a switch take turns on every core, a file at a time, the longest first; those with a switch run two at a
+# time, for they mostly wait; those with a browser have the machine to themselves.
 # make test ARGS="…" for pytest's own options; for some of the tests, .venv/bin/pytest PATH.
+LONGEST := tests/flow/test_unseen.py tests/flow/test_rollups.py
 test:
 	@bash setup/setup.sh test
-	@$(BIN)/pytest -n auto tests/unit tests/flow tests/stores $(ARGS); first=$$?; \
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(LONGEST) tests/stores tests/flow tests/unit $(ARGS); first=$$?; \
 	$(BIN)/pytest -n 2 --dist loadfile tests/switch $(ARGS); second=$$?; \
 	$(BIN)/pytest tests/browser $(ARGS); exit $$((first | second | $$?))
 

@@ -32,18 +32,18 @@ def pages(app: FastAPI) -> list[APIRoute]:
     return list(routes(app.routes))
 
 
-def _mounted(app: FastAPI) -> Iterator[tuple[str, FastAPI]]:
+def mounted(app: FastAPI) -> Iterator[tuple[str, FastAPI]]:
     for mount in app.routes:
         if isinstance(mount, Mount) and isinstance(mount.app, FastAPI):
             yield mount.path, mount.app
 
 
 def of_the_api(app: FastAPI) -> list[APIRoute]:
-    return [route for _path, inner in _mounted(app) for route in routes(inner.routes)]
+    return [route for _path, inner in mounted(app) for route in routes(inner.routes)]
 
 
 def sockets(app: FastAPI) -> set[str]:
-    places = [("", app), *_mounted(app)]
+    places = [("", app), *mounted(app)]
     return {
         path + route.path
         for path, place in places

@@ -15,10 +15,11 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, WebSocketRoute, expect
 from sqlalchemy import select
 
-from callcenter.database import Database, now
+from callcenter.database import now
 from callcenter.facts import StatusChosen
 from recordings.rows import Recording
 from tests.desktop import Desk, make_desk, served
+from tests.fresh import fresh
 from tests.told import Caller, tell
 from tests.waiting import wait_until
 from ticketing import customers, drafts, engines
@@ -30,8 +31,7 @@ CONTROLS = ("#state", "#answer", "#hangup", "#hold", "#mute", "#keypad", "#line-
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A desktop behind a real server, with 李建国, his engine, and three people on one number."""
-    database = Database(f"sqlite:///{tmp_path / 'desk.db'}")
-    database.create_all()
+    database = fresh(tmp_path / "desk.db")
     desk = make_desk(tmp_path, database)
     with database.write() as db:
         li = customers.create(db, "end_user", "李建国", now(), phones=[("13800138000", "手机")], region="河南 郑州")

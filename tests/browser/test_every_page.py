@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
-import tests.tables  # noqa: F401
 from agent_desktop.session import may
-from callcenter.database import Base, Database, now
+from callcenter.database import Base, now
 from config import people
 from config.settings import Settings
 from cti.demo import fill_calls
 from cti.rows import Call
 from tests.centre import ROOT
 from tests.desktop import PEOPLE, Desk, make_desk, served
+from tests.fresh import fresh
 from tests.routes import permissions, routes
 from ticketing import demo
 
@@ -33,8 +33,7 @@ _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desktop with the demonstration's year, served."""
     home = tmp_path_factory.mktemp("year")
-    database = Database(f"sqlite:///{home / 'year.db'}")
-    database.create_all()
+    database = fresh(home / "year.db")
     settings = Settings(home=home)
     desk = make_desk(home, database, settings)
     with database.write() as db:

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from callcenter.database import Database, now
+from callcenter.database import now
 from config import queues
 from tests import recorded
 from tests.desktop import Desk, make_desk, served
+from tests.fresh import fresh
 from ticketing import customers
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    database = Database(f"sqlite:///{tmp_path / 'desk.db'}")
-    database.create_all()
+    database = fresh(tmp_path / "desk.db")
     desk = make_desk(tmp_path, database)
     with database.write() as db:
         queues.set_member(db, "repair", "1002")

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from config import people
 from config.settings import Settings
+from tests.fresh import fresh
 from ticketing import customers, demo, engines, tickets, warranty
 from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind, TicketSeries
 
@@ -21,10 +22,7 @@ def count(db, row):
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory):
-    from callcenter.database import Database
-
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('year') / 'year.db'}")
-    database.create_all()
+    database = fresh(tmp_path_factory.mktemp("year") / "year.db")
     with database.write() as db:
         logins = demo.fill(db, Settings(), NOW)
     yield database, logins

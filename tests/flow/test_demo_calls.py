@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import func, select
 
-from callcenter.database import Database
 from callcenter.ledger import LedgerRow
 from config.people import User
 from config.settings import Settings
@@ -16,6 +15,7 @@ from cti.demo import CALLS, fill_calls
 from cti.rows import Agent, Call, Offer, Segment, Spell
 from reports import counts, periods, today
 from reports.report import LEVELS
+from tests.fresh import fresh
 from ticketing import demo
 from ticketing.rows import Ticket
 
@@ -25,8 +25,7 @@ SETTINGS = Settings()
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory):
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('calls') / 'year.db'}")
-    database.create_all()
+    database = fresh(tmp_path_factory.mktemp("calls") / "year.db")
     with database.write() as db:
         demo.fill(db, SETTINGS, NOW)
     assert fill_calls(database, SETTINGS, NOW) == CALLS

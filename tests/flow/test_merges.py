@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from sqlalchemy import select, text
 from callcenter.database import Base, Database
 from callcenter.errors import BadInput, NotFound
 from config.people import Role, User
+from tests.fresh import fresh
 from ticketing import (
     customers,
     duties,
@@ -246,10 +246,7 @@ HISTORY = {"record_entries", "merges", "likenesses"}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Database:
-    path: Path = tmp_path_factory.mktemp("merges")
-    database = Database(f"sqlite:///{path / 'm.db'}")
-    database.create_all()
-    return database
+    return fresh(tmp_path_factory.mktemp("merges") / "m.db")
 
 
 def rows(db) -> dict[str, list[Any]]:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from callcenter.database import Database
 from config import people, tokens
 from config.people import PERMISSIONS, Role
 from tests.desktop import make_desk
+from tests.fresh import fresh
 from tests.routes import OPEN, address, methods, of_the_api, pages, permissions, sockets
 
 TABLE = Path(__file__).parents[1] / "data" / "rights.txt"
@@ -93,8 +93,7 @@ def test_a_token_gets_no_further_than_its_scopes(desk):
 
 def _write() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/rights.db")
-        database.create_all()
+        database = fresh(Path(folder) / "rights.db")
         TABLE.write_text("\n".join(declared(make_desk(Path(folder), database).app)) + "\n", encoding="utf-8")
         database.close()
 

@@ -26,6 +26,7 @@ from callcenter.ledger import LedgerRow
 from cti.projection import rebuild, record
 from cti.rows import Call, Offer
 from tests.dumps import dump
+from tests.fresh import fresh
 from tests.gaps import (
     Timeline,
     blurred,
@@ -56,8 +57,7 @@ def whole(tmp_path: Path) -> Database:
 
 
 def _empty(path: Path) -> Database:
-    database = Database(f"sqlite:///{path}")
-    database.create_all()
+    database = fresh(path)
     with database.write() as db:  # we have been watching since the moment before
         record(db, [SwitchFound(at=timeline()[0][1].at - timedelta(seconds=1), switch=SWITCH)], "resync")
     return database
