@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 from agent_desktop import timeline
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
 from agent_desktop.page import Page, PageHere, SentForm
+from agent_desktop.refused import RECORD, Refused, again, step
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
@@ -21,8 +22,6 @@ from callcenter.errors import BadInput
 from config.people import names
 from ticketing import customers, duplicates, entries, merges, owners, relations, search
 from ticketing import warranty as warranties
-from ticketing.customers import CustomerMerged
-from ticketing.entries import StaleRecord
 from ticketing.kinds import Fault
 from ticketing.relations import RelationKind
 from ticketing.rows import Customer, CustomerKind, Engine
@@ -63,9 +62,7 @@ def _list(
     q: str = "",
     kind: str = "",
     before: int | None = None,
-    status: int = 200,
-    faults: Mapping[str, Fault] | None = None,
-    typed: Mapping[str, str] | None = None,
+    refused: Refused | None = None,
 ) -> HTMLResponse:
     rows = select(Customer).where(Customer.merged_into_id.is_(None))
     rows = rows.options(selectinload(Customer.phones), selectinload(Customer.engines))
@@ -88,13 +85,11 @@ def _list(
         found, more = found[:AT_ONCE], len(found) > AT_ONCE
     return page.render(
         "customers.html",
-        status=status,
         rows=found,
         asked={"q": q.strip(), "kind": kind},
         next=found[-1].id if more else "",
         kinds=CustomerKind,
-        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
-        shown={"name": "", "kind": "end_user", "number": "", "region": ""} | dict(typed or {}),
+        **again(page, refused, {"name": "", "kind": "end_user", "number": "", "region": ""}),
     )
 
 
@@ -126,7 +121,7 @@ def create_customer(page: PageHere, reading: Reading, sent: SentForm) -> Respons
                 area_code=centre.area_code,
             )
     except RecordUnfit as fault:
-        return _list(page, reading, status=fault.status, faults=fault.faults, typed=sent)
+        return _list(page, reading, refused=Refused(RECORD, sent, fault))
     return RedirectResponse(f"/customers/{customer.id}", status_code=303)
 
 
@@ -147,19 +142,13 @@ def _show(
     *,
     show: str = "all",
     before: datetime | None = None,
-    status: int = 200,
-    part: str = "",
-    faults: Mapping[str, Fault] | None = None,
-    typed: Mapping[str, str] | None = None,
-    why: str = "",
+    refused: Refused | None = None,
 ) -> HTMLResponse:
-    """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
     today, ids = now().astimezone(page.settings.centre.zone).date(), customers.ids_of(db, customer)
     rules = warranties.rules(db)
     own = select(Engine).where(Engine.customer_id.in_(ids)).order_by(Engine.id).limit(ENGINES)
     return page.render(
         "customer.html",
-        status=status,
         customer=customer,
         today=today,
         engines=[(engine, warranties.warranty(engine, today, rules)) for engine in db.scalars(own)],
@@ -173,27 +162,24 @@ def _show(
         shows=timeline.SHOWN,
         asked={"show": show},
         kinds=CustomerKind,
-        part=part,
-        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
-        shown={name: getattr(customer, name) for name in FIELDS} | (dict(typed or {}) if part == "record" else {}),
-        typed=dict(typed or {}) if part != "record" else {},
-        why=why,
+        **again(page, refused, {name: getattr(customer, name) for name in FIELDS}),
     )
 
 
 def _step(
-    page: Page, customer_id: int, part: str, sent: Mapping[str, str], step: Callable[[Session, Customer], object]
+    page: Page, customer_id: int, part: str, sent: Mapping[str, str], take: Callable[[Session, Customer], object]
 ) -> Response:
-    """Take the step and show the customer; what is refused is shown again as typed, with why beside its fields."""
-    try:
-        with page.database.write() as db:
-            step(db, customers.load_customer(db, customer_id, page.user))
-    except (RecordUnfit, StaleRecord, CustomerMerged) as fault:
-        with page.database.read() as db:
-            customer = customers.load_customer(db, customer_id, page.user)
-            why = page._(fault.sentence)
-            return _show(page, db, customer, status=fault.status, part=part, faults=fault.faults, typed=sent, why=why)
-    return RedirectResponse(f"/customers/{customer_id}#{part}", status_code=303)
+    def load(db: Session) -> Customer:
+        return customers.load_customer(db, customer_id, page.user)
+
+    return step(
+        page,
+        f"/customers/{customer_id}",
+        part,
+        sent,
+        lambda db: take(db, load(db)),
+        lambda db, refused: _show(page, db, load(db), refused=refused),
+    )
 
 
 @router.post("/customers/{customer_id}", dependencies=[allow("customers.write")])
@@ -204,7 +190,7 @@ def change_customer(page: PageHere, customer_id: Id, sent: SentForm) -> Response
     return _step(
         page,
         customer_id,
-        "record",
+        RECORD,
         sent,
         lambda db, customer: customers.change(db, customer, now(), by=page.user.login, version=version, **given),
     )
@@ -216,7 +202,7 @@ def change_phones(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
     centre, by = page.settings.centre, page.user.login
     number, label, remove = sent.get("number", ""), sent.get("label", ""), Typed(sent).number("remove")
 
-    def step(db: Session, customer: Customer) -> None:
+    def take(db: Session, customer: Customer) -> None:
         if remove is not None:
             customers.remove_phone(db, customer, remove, now(), by=by)
             return
@@ -235,26 +221,26 @@ def change_phones(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
         except BadInput as fault:
             raise RecordUnfit({"number": Fault("不是可以拨打的号码", "No number anybody could call")}) from fault
 
-    return _step(page, customer_id, "numbers", sent, step)
+    return _step(page, customer_id, "numbers", sent, take)
 
 
 @router.post("/customers/{customer_id}/notes", dependencies=[allow("customers.write")])
 def note_customer(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
     """Dated words; a number in them is kept as one that may be his."""
 
-    def step(db: Session, customer: Customer) -> None:
+    def take(db: Session, customer: Customer) -> None:
         words = sent.get("text", "")
         entries.note(db, customer, words, by=page.user.login, now=now())
         customers.numbers_in(db, customer, words, now(), page.settings.centre.country)
 
-    return _step(page, customer_id, "timeline", sent, step)
+    return _step(page, customer_id, "timeline", sent, take)
 
 
 @router.post("/customers/{customer_id}/relations", dependencies=[allow("customers.write")])
 def change_relations(page: PageHere, customer_id: Id, sent: SentForm) -> Response:
     """Add how he stands to another; or end one, by its ``relation``."""
 
-    def step(db: Session, customer: Customer) -> None:
+    def take(db: Session, customer: Customer) -> None:
         form = Typed(sent)
         ending, until_on = form.number("relation"), form.day("until_on")
         if ending is not None:
@@ -280,4 +266,4 @@ def change_relations(page: PageHere, customer_id: Id, sent: SentForm) -> Respons
             note=sent.get("note", ""),
         )
 
-    return _step(page, customer_id, "relations", sent, step)
+    return _step(page, customer_id, "relations", sent, take)

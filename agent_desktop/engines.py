@@ -15,6 +15,7 @@ from agent_desktop import timeline
 from agent_desktop.customers import Before, Show, picked
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
 from agent_desktop.page import Page, PageHere, SentForm
+from agent_desktop.refused import RECORD, Refused, again, step
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
@@ -65,9 +66,7 @@ def _list(
     *,
     q: str = "",
     before: int | None = None,
-    status: int = 200,
-    faults: Mapping[str, Fault] | None = None,
-    typed: Mapping[str, str] | None = None,
+    refused: Refused | None = None,
 ) -> HTMLResponse:
     rows, more = select(Engine).options(selectinload(Engine.customer)), False
     if q.strip():
@@ -82,12 +81,10 @@ def _list(
     today, rules = today_of(page), warranties.rules(db)
     return page.render(
         "engines.html",
-        status=status,
         rows=[(engine, warranties.warranty(engine, today, rules)) for engine in found],
         asked={"q": q.strip()},
         next=found[-1].id if more else "",
-        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
-        shown={"serial": "", "model": "", "vehicle": "", "owner": "", "sold_on": ""} | dict(typed or {}),
+        **again(page, refused, {"serial": "", "model": "", "vehicle": "", "owner": "", "sold_on": ""}),
     )
 
 
@@ -111,10 +108,10 @@ def create_engine(page: PageHere, reading: Reading, sent: SentForm) -> Response:
                 sold_on=sold_on,
             )
     except SerialTaken as taken:
-        refused = {"serial": Fault(f"{taken.detail} 已在册", f"{taken.detail} is on file already")}
-        return _list(page, reading, status=422, faults=refused, typed=sent)
-    except RecordUnfit as fault:
-        return _list(page, reading, status=422, faults=fault.faults, typed=sent)
+        fault = RecordUnfit({"serial": Fault(f"{taken.detail} 已在册", f"{taken.detail} is on file already")})
+        return _list(page, reading, refused=Refused(RECORD, sent, fault))
+    except RecordUnfit as unfit:
+        return _list(page, reading, refused=Refused(RECORD, sent, unfit))
     return RedirectResponse(f"/engines/{engine.id}", status_code=303)
 
 
@@ -132,13 +129,8 @@ def _show(
     *,
     show: str = "all",
     before: datetime | None = None,
-    status: int = 200,
-    part: str = "",
-    faults: Mapping[str, Fault] | None = None,
-    typed: Mapping[str, str] | None = None,
-    why: str = "",
+    refused: Refused | None = None,
 ) -> HTMLResponse:
-    """``part`` names the form that was refused: it is shown as it was sent, with the faults beside its fields."""
     today, installed = today_of(page), installations.of(db, engine.id)
     people = {
         name: db.get(Customer, number) if (number := getattr(engine, column)) else None
@@ -150,7 +142,6 @@ def _show(
     shown |= {name: picked(person) for name, person in people.items()}
     return page.render(
         "engine.html",
-        status=status,
         engine=engine,
         people=people,
         today=today,
@@ -164,34 +155,31 @@ def _show(
         line=timeline.of_engine(db, page.user, engine, language=page.language, show=show, before=before),
         shows=timeline.SHOWN,
         asked={"show": show},
-        part=part,
-        faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
-        shown=shown | (dict(typed or {}) if part == "record" else {}),
-        typed=dict(typed or {}) if part != "record" else {},
-        why=why,
+        **again(page, refused, shown),
     )
 
 
 def step_of(
-    page: Page, engine_id: int, part: str, sent: Mapping[str, str], step: Callable[[Session, Engine], object]
+    page: Page, engine_id: int, part: str, sent: Mapping[str, str], take: Callable[[Session, Engine], object]
 ) -> Response:
-    """Take the step and show the engine; what is refused is shown again as typed, with why beside its fields."""
-    try:
-        with page.database.write() as db:
-            step(db, engines.load_engine(db, engine_id, page.user))
-    except (RecordUnfit, StaleRecord) as fault:
-        with page.database.read() as db:
-            engine = engines.load_engine(db, engine_id, page.user)
-            why = page._(fault.sentence)
-            return _show(page, db, engine, status=fault.status, part=part, faults=fault.faults, typed=sent, why=why)
-    return RedirectResponse(f"/engines/{engine_id}#{part}", status_code=303)
+    def load(db: Session) -> Engine:
+        return engines.load_engine(db, engine_id, page.user)
+
+    return step(
+        page,
+        f"/engines/{engine_id}",
+        part,
+        sent,
+        lambda db: take(db, load(db)),
+        lambda db, refused: _show(page, db, load(db), refused=refused),
+    )
 
 
 @router.post("/engines/{engine_id}", dependencies=[allow("engines.write")])
 def change_engine(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
     """The fields that were sent; ``version`` is what the changer was looking at."""
 
-    def step(db: Session, engine: Engine) -> None:
+    def take(db: Session, engine: Engine) -> None:
         form = Typed(sent)
         given: dict[str, Any] = {name: form.text(name) for name in TEXTS if name in sent}
         given |= {name: form.day(name) for name in DAYS if name in sent}
@@ -205,7 +193,7 @@ def change_engine(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
         except (RecordUnfit, StaleRecord) as fault:
             raise _by_field(fault) from None
 
-    return step_of(page, engine_id, "record", sent, step)
+    return step_of(page, engine_id, RECORD, sent, take)
 
 
 def _by_field(fault: RecordUnfit | StaleRecord) -> RecordUnfit | StaleRecord:
@@ -221,7 +209,7 @@ def _by_field(fault: RecordUnfit | StaleRecord) -> RecordUnfit | StaleRecord:
 def change_readings(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
     """Add what the meters show; or take back one that was wrong, by its ``remove``."""
 
-    def step(db: Session, engine: Engine) -> None:
+    def take(db: Session, engine: Engine) -> None:
         form = Typed(sent)
         remove, on, hours, km = form.number("remove"), form.day("on"), form.number("hours"), form.number("km")
         form.done()
@@ -241,14 +229,14 @@ def change_readings(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
             today=today,
         )
 
-    return step_of(page, engine_id, "readings", sent, step)
+    return step_of(page, engine_id, "readings", sent, take)
 
 
 @router.post("/engines/{engine_id}/owner", dependencies=[allow("engines.write")])
 def change_owner(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
     """From a day on the engine is another's; an empty field says that nobody knows whose."""
 
-    def step(db: Session, engine: Engine) -> None:
+    def take(db: Session, engine: Engine) -> None:
         form = Typed(sent)
         owner, on = form.record("customer"), form.day("on", required=True)
         form.done()
@@ -257,7 +245,7 @@ def change_owner(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
             db, engine, owner, on or today, by=page.user.login, now=now(), today=today, note=sent.get("note", "")
         )
 
-    return step_of(page, engine_id, "owners", sent, step)
+    return step_of(page, engine_id, "owners", sent, take)
 
 
 @router.post("/engines/{engine_id}/notes", dependencies=[allow("engines.write")])

@@ -26,7 +26,7 @@ router = APIRouter()
 def change_installations(page: PageHere, engine_id: Id, files: Files, sent: SentForm) -> Response:
     """Write an entry; or withdraw one, by its ``withdraw``."""
 
-    def step(db: Session, engine: Engine) -> None:
+    def take(db: Session, engine: Engine) -> None:
         form = Typed(sent)
         withdraw, on = form.number("withdraw"), form.day("on")
         customer_id, hours = form.record("customer"), form.number("hours")
@@ -60,4 +60,4 @@ def change_installations(page: PageHere, engine_id: Id, files: Files, sent: Sent
             said = page._(fault.sentence)
             raise RecordUnfit({"file": Fault(said, said)}) from fault
 
-    return step_of(page, engine_id, "installations", sent, step)
+    return step_of(page, engine_id, "installations", sent, take)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from agent_desktop.calls import load_call
@@ -22,7 +25,8 @@ from ticketing.knowledge_rows import Article, Guide
 router = APIRouter()
 
 BESIDE = 5
-Text = Annotated[str, Form(max_length=60_000)]
+Short = Annotated[str, Field(max_length=500)]
+Long = Annotated[str, Field(max_length=60_000)]
 Line = Annotated[str, Form(max_length=500)]
 Count = Annotated[int, Form(ge=0, le=LARGEST_ID)]
 Asked = Annotated[str, Query(max_length=200)]
@@ -40,8 +44,80 @@ ArticleHere = Annotated[Article, Depends(article_here)]
 GuideHere = Annotated[Guide, Depends(guide_here)]
 
 
-def _codes(text: str) -> list[str]:
-    return text.replace(",", " ").replace("，", " ").split()
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+class Written(BaseModel):
+    """What the form of an article and that of a guide have in common."""
+
+    title: Short = ""
+    faults: Short = ""
+    language: Short = "zh"
+    version: int = Field(0, ge=0, le=LARGEST_ID)
+    active: bool = False
+
+    @classmethod
+    def of(cls, row: Article | Guide) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields} | {"faults": " ".join(row.faults)})
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        codes = self.faults.replace(",", " ").replace("，", " ").split()
+        return self.model_dump(exclude={"language", "version", "active"}) | {"faults": codes}
+
+
+class WrittenArticle(Written):
+    body: Long = ""
+    words: Short = ""
+
+
+class WrittenGuide(Written):
+    text: Long = ""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where what is known is kept, by its kind, and where it is shown and changed."""
+
+    room: ModuleType
+    path: str
+    form: str
+
+
+ARTICLES = Shelf(knowledge, "/knowledge", "knowledge/edit.html")
+GUIDES = Shelf(guides, "/guides", "knowledge/guide_edit.html")
+
+
+def _edit(
+    page: Page, shelf: Shelf, number: int | None, typed: Written, fault: CallCenterError | None = None
+) -> HTMLResponse:
+    status = fault.status if fault else 200
+    return page.render(
+        shelf.form, status=status, number=number, typed=typed, fault=fault, path=shelf.path, languages_known=LANGUAGES
+    )
+
+
+def _write(page: Page, shelf: Shelf, typed: Written) -> Response:
+    try:
+        with page.database.write() as db:
+            made = shelf.room.write(db, language=typed.language, by=page.user.login, now=now(), **typed.kept)
+    except CallCenterError as fault:
+        return _edit(page, shelf, None, typed, fault)
+    return RedirectResponse(f"{shelf.path}/{made.id}", status_code=303)
+
+
+def _change(page: Page, shelf: Shelf, number: int, typed: Written) -> Response:
+    """What is refused stands in the form as it was typed, with the version that is there now."""
+    done = {"version": typed.version, "active": typed.active, "by": page.user.login, "now": now()}
+    try:
+        with page.database.write() as db:
+            shelf.room.change(db, shelf.room.load(db, number), **done, **typed.kept)
+    except CallCenterError as fault:
+        with page.database.read() as db:
+            there = shelf.room.load(db, number)
+        mine = typed.model_copy(update={"version": there.version, "language": there.language})
+        return _edit(page, shelf, number, mine, fault)
+    return RedirectResponse(f"{shelf.path}/{number}", status_code=303)
 
 
 # --- articles ------------------------------------------------------------------------------------------------------
@@ -62,29 +138,12 @@ def list_articles(page: PageHere, db: Reading, q: Asked = "", fault: Asked = "")
 
 @router.get("/knowledge/new", dependencies=[allow("knowledge.write")])
 def new_article(page: PageHere) -> HTMLResponse:
-    return _form(page, None, {"title": "", "body": "", "faults": "", "words": "", "language": page.language})
+    return _edit(page, ARTICLES, None, WrittenArticle(language=page.language))
 
 
 @router.post("/knowledge/new", dependencies=[allow("knowledge.write")])
-def write_article(
-    page: PageHere, title: Line = "", body: Text = "", faults: Line = "", words: Line = "", language: Line = "zh"
-) -> Response:
-    typed = {"title": title, "body": body, "faults": faults, "words": words, "language": language}
-    try:
-        with page.database.write() as db:
-            made = knowledge.write(
-                db,
-                title=title,
-                body=body,
-                language=language,
-                faults=_codes(faults),
-                words=words,
-                by=page.user.login,
-                now=now(),
-            )
-    except CallCenterError as fault:
-        return _form(page, None, typed, fault)
-    return RedirectResponse(f"/knowledge/{made.id}", status_code=303)
+def write_article(page: PageHere, typed: Annotated[WrittenArticle, Form()]) -> Response:
+    return _write(page, ARTICLES, typed)
 
 
 @router.get("/knowledge/{article_id}", dependencies=[allow("knowledge")])
@@ -99,58 +158,12 @@ def show_article(page: PageHere, db: Reading, article: ArticleHere) -> HTMLRespo
 
 @router.get("/knowledge/{article_id}/edit", dependencies=[allow("knowledge.write")])
 def edit_article(page: PageHere, article: ArticleHere) -> HTMLResponse:
-    typed = {
-        "title": article.title,
-        "body": article.body,
-        "faults": " ".join(article.faults),
-        "words": article.words,
-        "language": article.language,
-        "version": article.version,
-        "active": article.active,
-    }
-    return _form(page, article, typed)
+    return _edit(page, ARTICLES, article.id, WrittenArticle.of(article))
 
 
 @router.post("/knowledge/{article_id}", dependencies=[allow("knowledge.write")])
-def change_article(
-    page: PageHere,
-    article: ArticleHere,
-    version: Count = 0,
-    title: Line = "",
-    body: Text = "",
-    faults: Line = "",
-    words: Line = "",
-    active: Annotated[bool, Form()] = False,
-) -> Response:
-    typed: dict[str, Any] = {"title": title, "body": body, "faults": faults, "words": words, "active": active}
-    try:
-        with page.database.write() as db:
-            knowledge.change(
-                db,
-                knowledge.load(db, article.id),
-                version=version,
-                title=title,
-                body=body,
-                faults=_codes(faults),
-                words=words,
-                active=active,
-                by=page.user.login,
-                now=now(),
-            )
-    except CallCenterError as fault:
-        with page.database.read() as db:
-            article = knowledge.load(db, article.id)
-        return _form(page, article, typed | {"version": article.version, "language": article.language}, fault)
-    return RedirectResponse(f"/knowledge/{article.id}", status_code=303)
-
-
-def _form(
-    page: Page, article: Article | None, typed: dict[str, Any], fault: CallCenterError | None = None
-) -> HTMLResponse:
-    status = fault.status if fault else 200
-    return page.render(
-        "knowledge/edit.html", status=status, article=article, typed=typed, fault=fault, languages_known=LANGUAGES
-    )
+def change_article(page: PageHere, article: ArticleHere, typed: Annotated[WrittenArticle, Form()]) -> Response:
+    return _change(page, ARTICLES, article.id, typed)
 
 
 # --- guides --------------------------------------------------------------------------------------------------------
@@ -158,22 +171,12 @@ def _form(
 
 @router.get("/guides/new", dependencies=[allow("knowledge.write")])
 def new_guide(page: PageHere) -> HTMLResponse:
-    return _guide_form(page, None, {"title": "", "text": "", "faults": "", "language": page.language})
+    return _edit(page, GUIDES, None, WrittenGuide(language=page.language))
 
 
 @router.post("/guides/new", dependencies=[allow("knowledge.write")])
-def write_guide(
-    page: PageHere, title: Line = "", text: Text = "", faults: Line = "", language: Line = "zh"
-) -> Response:
-    typed = {"title": title, "text": text, "faults": faults, "language": language}
-    try:
-        with page.database.write() as db:
-            made = guides.write(
-                db, title=title, text=text, language=language, faults=_codes(faults), by=page.user.login, now=now()
-            )
-    except CallCenterError as fault:
-        return _guide_form(page, None, typed, fault)
-    return RedirectResponse(f"/guides/{made.id}", status_code=303)
+def write_guide(page: PageHere, typed: Annotated[WrittenGuide, Form()]) -> Response:
+    return _write(page, GUIDES, typed)
 
 
 @router.get("/guides/{guide_id}", dependencies=[allow("knowledge")])
@@ -183,55 +186,12 @@ def show_guide(page: PageHere, guide: GuideHere) -> HTMLResponse:
 
 @router.get("/guides/{guide_id}/edit", dependencies=[allow("knowledge.write")])
 def edit_guide(page: PageHere, guide: GuideHere) -> HTMLResponse:
-    typed = {
-        "title": guide.title,
-        "text": guide.text,
-        "faults": " ".join(guide.faults),
-        "language": guide.language,
-        "version": guide.version,
-        "active": guide.active,
-    }
-    return _guide_form(page, guide, typed)
+    return _edit(page, GUIDES, guide.id, WrittenGuide.of(guide))
 
 
 @router.post("/guides/{guide_id}", dependencies=[allow("knowledge.write")])
-def change_guide(
-    page: PageHere,
-    guide: GuideHere,
-    version: Count = 0,
-    title: Line = "",
-    text: Text = "",
-    faults: Line = "",
-    active: Annotated[bool, Form()] = False,
-) -> Response:
-    typed: dict[str, Any] = {"title": title, "text": text, "faults": faults, "active": active}
-    try:
-        with page.database.write() as db:
-            guides.change(
-                db,
-                guides.load(db, guide.id),
-                version=version,
-                title=title,
-                text=text,
-                faults=_codes(faults),
-                active=active,
-                by=page.user.login,
-                now=now(),
-            )
-    except CallCenterError as fault:
-        with page.database.read() as db:
-            guide = guides.load(db, guide.id)
-        return _guide_form(page, guide, typed | {"version": guide.version, "language": guide.language}, fault)
-    return RedirectResponse(f"/guides/{guide.id}", status_code=303)
-
-
-def _guide_form(
-    page: Page, guide: Guide | None, typed: dict[str, Any], fault: CallCenterError | None = None
-) -> HTMLResponse:
-    status = fault.status if fault else 200
-    return page.render(
-        "knowledge/guide_edit.html", status=status, guide=guide, typed=typed, fault=fault, languages_known=LANGUAGES
-    )
+def change_guide(page: PageHere, guide: GuideHere, typed: Annotated[WrittenGuide, Form()]) -> Response:
+    return _change(page, GUIDES, guide.id, typed)
 
 
 # --- beside the form -----------------------------------------------------------------------------------------------
