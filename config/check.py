@@ -108,7 +108,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
             free=f"{free / 1e9:.1f}",
             hours=free // _BYTES_PER_HOUR,
         ),
-        said("make room, or shorten recording.keep_days"),
+        said("make room: recordings are in %(folder)s", folder=settings.recordings),
     )
 
 

@@ -94,9 +94,7 @@ class Switch(Section):
     dial_out: tuple[str, ...] = _DIAL_OUT  # what agents may call, as the dial plan writes patterns; no other country
     desk_phones: tuple[str, ...] = ()  # extensions without a browser; at a fixed place: 1003@10.0.0.7:5060
     user: str = ""  # whom Asterisk runs as when we are root; empty: asterisk if there is such a user, else nobody
-    keep_caller_s: int = Field(
-        20, ge=1, le=600
-    )  # music for a caller whose agent's phone is gone, then the queue's head
+    keep_caller_s: int = Field(20, ge=1, le=600)  # music for who lost his agent's phone; then the queue's head
     back_within_s: int = Field(6, ge=2, le=60)  # how long a phone that came back has to take its caller
     silent_s: int = Field(12, ge=3, le=600)  # a phone in a talk that sends no sound for so long is gone
     answer_timeout_s: float = 5.0
@@ -161,7 +159,6 @@ class Desktop(Section):
 
 class Recording(Section):
     enabled: bool = True
-    keep_days: int = 180
     tolerance_ms: int = 1500
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 
 from callcenter.errors import CallCenterError
-from callcenter.texts import said
+from callcenter.texts import marked, said
 from config.check import Finding
 from config.settings import Settings
 from cti import telephone, trial
@@ -21,10 +21,10 @@ def checks(settings: Settings) -> Iterator[Finding]:
         host, _ = telephone.place(settings.switch)
         target = trial.listening(settings, host)
     except CallCenterError as fault:
-        yield Finding("SIP", False, fault.said, said("start the centre: callcenter run"))
+        yield Finding(marked("SIP"), False, fault.said, said("start the centre: callcenter run"))
     else:
         heard = said("%(switch)s answers %(host)s; try a call: callcenter call 4008", switch=target, host=host)
-        yield Finding("SIP", True, heard)
+        yield Finding(marked("SIP"), True, heard)
 
 
 async def _ami(settings: Settings) -> Finding:
@@ -39,15 +39,15 @@ async def _ami(settings: Settings) -> Finding:
                 mend = said(
                     "restart the centre, which writes manager.conf anew, or set switch.ami_secret to the switch's own"
                 )
-            return Finding("AMI", False, door.fault.said if door.fault else "", mend)
+            return Finding(marked("AMI"), False, door.fault.said if door.fault else "", mend)
         queues = await door.ask_list("QueueSummary")
         names = sum(1 for queue in queues if queue.get("Event") == "QueueSummary")
         since = f"{door.booted_at:%Y-%m-%d %H:%M:%S} UTC" if door.booted_at else "?"
         up = said("%(where)s: in; up since %(since)s, %(names)s queues", where=where, since=since, names=names)
-        return Finding("AMI", True, up)
+        return Finding(marked("AMI"), True, up)
     except CallCenterError as fault:
         return Finding(
-            "AMI",
+            marked("AMI"),
             False,
             fault.said,
             said("give our user read = system,call,agent,user and write = agent,reporting"),
