@@ -120,10 +120,3 @@ def set_member(db: Session, queue: str, extension: str, penalty: int = 0) -> Que
 
 def remove_member(db: Session, queue: str, extension: str) -> None:
     db.execute(delete(QueueMember).where(QueueMember.queue == queue, QueueMember.extension == extension))
-
-
-def load_did(db: Session, number: str) -> Did:
-    did = db.get(Did, number)
-    if did is None:
-        raise NotFound("number %(number)s", number=number)
-    return did

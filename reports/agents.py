@@ -36,10 +36,6 @@ class AgentTime:
         return self.tally.ready_us / SECOND_US
 
     @property
-    def logged_s(self) -> float:
-        return _logged(self.tally) / SECOND_US
-
-    @property
     def answered(self) -> int:
         return self.tally.answered
 

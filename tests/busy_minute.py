@@ -29,6 +29,7 @@ from callcenter.payloads import as_payload
 from config import queues
 from config.queues import Did
 from config.switch import sip_password
+from cti.ami import SwitchRefused
 from cti.intake import Intake
 from cti.projection import record
 from cti.rows import Agent, Call, Leg
@@ -116,10 +117,11 @@ class Minute:
         self.callers.append(self.people.enter_context(self.switch.caller(**more)))
 
     def channel_of(self, extension: str) -> str:
+        """Where he talks; empty where he does not, which the switch refuses."""
         with self.database.read() as db:
             agent = db.get_one(Agent, extension)
-            leg = next(leg for leg, does in agent.legs.items() if does[0] == "talking")
-            return db.get_one(Leg, leg).channel
+            leg = next((leg for leg, does in agent.legs.items() if does[0] == "talking"), None)
+            return db.get_one(Leg, leg).channel if leg else ""
 
     async def pass_(self) -> None:
         """The timetable."""
@@ -175,8 +177,8 @@ class Minute:
     async def _blind_transfer(self, frm: str, to: str) -> None:
         try:
             await self.intake.door.ask("BlindTransfer", Channel=self.channel_of(frm), Context="tel", Exten=to)
-        except (StopIteration, Exception) as fault:  # he has hung up this very moment
-            print("no transfer:", fault)  # noqa: T201
+        except SwitchRefused as fault:  # he has hung up this very moment
+            print("no transfer:", fault.detail)  # noqa: T201
 
 
 async def pass_(switch: Switch) -> None:

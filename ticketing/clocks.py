@@ -48,9 +48,6 @@ class Clock:
             return self.left is not None and self.left < _ZERO
         return self.due is not None and (self.solved_at or now) > self.due
 
-    def response_late(self, now: datetime) -> bool:
-        return self.response_due is not None and (self.responded_at or now) > self.response_due
-
 
 def read(entries: Iterable[TicketEntry | Told], rule: ClockRule, calendar: Calendar, now: datetime) -> Clock:
     """The clock at ``now``, from the entries in their order. Pure: the same history reads alike whenever it is read."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, bindparam, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from callcenter import phone
@@ -288,11 +288,6 @@ def numbers_in(db: Session, customer: Customer, text: str, now: datetime, countr
     said = [one for part in _DIALLED.findall(text) for one in phone.several(part, country)]
     found = [spelt for spelt in dict.fromkeys(said) if phone.is_number(spelt)]
     return [add_phone(db, customer, spelt, now, level="maybe", country=country) for spelt in found]
-
-
-def confirm_phone(db: Session, phone_id: int) -> None:
-    """A maybe that an agent has asked about is known from now on."""
-    db.execute(update(Phone).where(Phone.id == phone_id).values(level="known"))
 
 
 def _kind(kind: str) -> str:

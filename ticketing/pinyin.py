@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 from pypinyin import Style, lazy_pinyin
-from pypinyin.constants import RE_HANS
 
 _WORDS = re.compile(r"[a-z0-9]+")
 
@@ -30,7 +29,3 @@ def _plain(text: str) -> str:
     """Small letters without accents: Müller is muller, 吕 is lv as it is typed."""
     bare = unicodedata.normalize("NFKD", text.lower())
     return "".join(char for char in bare if not unicodedata.combining(char))
-
-
-def is_chinese(text: str) -> bool:
-    return bool(RE_HANS.search(text))

@@ -86,10 +86,3 @@ def _ladder(db: Session, login: str, to: str, by: str, now: datetime) -> None:
         for rung in form.ladder:
             if rung.owner == login:
                 catalogue.set_rung(db, form.kind.value, rung.level, to, rung.after_min, by=by, now=now)
-
-
-def orphans(db: Session) -> list[tuple[str, Work]]:
-    """People who may no longer log in and still own something: there should be none."""
-    gone = db.scalars(select(User.login).where(~User.active).order_by(User.login)).all()
-    found = [(login, work_of(db, login)) for login in gone]
-    return [(login, work) for login, work in found if work]

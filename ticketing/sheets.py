@@ -107,15 +107,7 @@ def _excel(content: bytes) -> Iterator[tuple[int, Sequence[Any]]]:
         page.reset_dimensions()  # some programs write a wrong one
         yield from enumerate(page.iter_rows(values_only=True, max_col=_MOST_COLUMNS), start=1)
         book.close()
-    except (
-        zipfile.BadZipFile,
-        InvalidFileException,
-        KeyError,
-        IndexError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-    ) as fault:
+    except _BROKEN as fault:
         raise UnreadableSheet("no sheet of Excel: %(why)s", why=str(fault)[:100]) from fault
 
 
