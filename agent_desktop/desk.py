@@ -38,7 +38,7 @@ from ticketing.rows import CustomerKind, Ticket
 from ticketing.versions import StaleTicket
 
 SEARCHED = 12
-CARD_TEMPLATES = tuple(f"desk/{name}.html" for name in ("card", "head", "engines", "form", "parts"))
+CARD_TEMPLATES = tuple(f"desk/{name}.html" for name in ("card", "head", "engines", "parts"))
 
 router = APIRouter()
 
@@ -57,6 +57,7 @@ def desk(page: PageHere, db: Reading) -> HTMLResponse:
         line_check_due=is_due(db, page.user.login, now()),
         breaks=BREAKS,
         outcomes=dispositions.offered(db),
+        catalogue=catalogue.current(db),
         **_idle(page, db),
     )
 
@@ -185,12 +186,18 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
-    call, forms = db.get_one(Call, call_id), catalogue.current(db).forms
+    call, form = db.get_one(Call, call_id), catalogue.current(db).version
     moved = call.transfers or call.holds  # else nobody can have said anything with it
     said = line.said_with(db, call_id, page.user) if moved else None
     promised = duties.of_customer(db, card.person.id, 3) if card.person else ()
-    about = {"card": card, "said": said, "forms": forms, "kinds": CustomerKind}
+    about = {"card": card, "said": said, "form": form, "kinds": CustomerKind}
     return about | {"soon": cards.DUE_SOON, "promised": promised}
+
+
+@router.get("/desk/form", dependencies=[allow("desk")])
+def blank_form(page: PageHere, db: Reading) -> HTMLResponse:
+    """The form of a ticket as its kinds are now, for a desk that was opened before they were changed."""
+    return page.render("desk/form.html", catalogue=catalogue.current(db))
 
 
 @router.get("/desk/search", dependencies=[allow("desk")])

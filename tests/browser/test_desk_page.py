@@ -22,7 +22,7 @@ from tests.desktop import Desk, make_desk, served
 from tests.fresh import fresh
 from tests.told import Caller, tell
 from tests.waiting import wait_until
-from ticketing import customers, drafts, engines
+from ticketing import catalogue, customers, drafts, engines
 from ticketing.rows import Customer, Ticket
 
 CONTROLS = ("#state", "#answer", "#hangup", "#hold", "#mute", "#keypad", "#line-state")
@@ -108,6 +108,17 @@ def test_the_card_is_on_screen_while_it_rings(desk, seat):
     expect(page.locator("#line-note")).to_contain_text("138 0013 8000")
     assert float(page.locator("body").get_attribute("data-card-at") or 0) / 1000 > caller.came.timestamp()
     assert page.locator("#ticket-form input[name=kind]:checked").input_value() == "repair"
+
+
+def test_a_question_asked_since_the_desk_was_opened_is_on_the_next_card(desk, seat):
+    page = seat.open()
+    with desk.database.write() as db:
+        text = catalogue.text_of(db, "complaint").replace(
+            "fields:\n", "fields:\n  - {name: witness, zh: 见证人, en: Witness, shape: text}\n"
+        )
+        catalogue.set_form(db, "complaint", text, by="admin", now=now())
+    rings(desk, page, wants="complaint")
+    expect(page.locator("#ticket-form").get_by_label("Witness")).to_be_visible()
 
 
 def test_the_call_controls_never_move(desk, seat):

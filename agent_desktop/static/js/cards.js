@@ -1,10 +1,11 @@
-// The cards: one per call, fetched whole from the server. The one shown is in the page; the others are kept beside,
-// with what is typed in them. A new call's card never takes the place of text that is not saved: it opens beside.
+// The cards: one per call, what they tell fetched from the server, each with a ticket form of its own. The one shown is
+// in the page; the others are kept beside, with what is typed in them. A new call's card never takes the place of text
+// that is not saved: it opens beside.
 
 import { ask, markup } from "./ask.js";
 import { count, server_now } from "./clock.js";
 import { _ } from "./texts.js";
-import { TicketForm } from "./ticket.js";
+import { fresh_form, TicketForm } from "./ticket.js";
 
 const desk = document.querySelector("#desk");
 const slot = document.querySelector("#card");
@@ -14,7 +15,7 @@ const REFRESH_AFTER_MS = 120;
 const HIDDEN_MS = 250; // a hidden tab paints nothing, and must not wait for it
 const SENT_WITHIN_MS = 1000; // a card that was announced and does not come is asked for
 
-const cards = new Map(); // call_id → { call_id, title, why, parts, form, timer }
+const cards = new Map(); // call_id → { call_id, title, why, parts, known, form, timer, painted }
 const coming = new Map(); // call_id → the fetching of its card
 const announced = new Map(); // call_id → whom to give the card that the server sends unasked
 let painting = Promise.resolve();
@@ -36,22 +37,24 @@ export async function pop(call_id, { at_hand = true, front = true, sent = false 
       return null;
     }
   }
+  const card = cards.get(call_id);
   const unsaved = shown !== null && shown !== call_id && cards.get(shown)?.form.dirty;
-  if (front && !unsaved) show(call_id);
+  const first = at_hand && !card.painted;
+  if (front && !unsaved) show(call_id, { form: !first });
   else draw();
-  if (at_hand && !cards.get(call_id).painted) painted(call_id);
-  return cards.get(call_id);
+  if (first) painted(card);
+  return card;
 }
 
 /** What went wrong, in words; empty if the card is there now, or never will be. */
 async function get_card(call_id, sent) {
   const text = sent ? await sent_card(call_id) : "";
   if (text) {
-    cards.set(call_id, new_card(call_id, text));
+    cards.set(call_id, await new_card(call_id, text));
     return "";
   }
   const answer = await ask(`/desk/card/${encodeURIComponent(call_id)}`);
-  if (answer.ok) cards.set(call_id, new_card(call_id, answer.text));
+  if (answer.ok) cards.set(call_id, await new_card(call_id, answer.text));
   return answer.ok || answer.status === 404 ? "" : answer.sentence;
 }
 
@@ -72,11 +75,10 @@ export async function settled() {
   await painting;
 }
 
-function new_card(call_id, text) {
-  const card = { call_id, timer: 0 };
+async function new_card(call_id, text) {
+  const card = { call_id, timer: 0, painted: false };
   take(card, text);
-  const main = card.parts.find((part) => part.dataset.part === "main");
-  card.form = new TicketForm(main.querySelector("#ticket-form"), call_id);
+  card.form = new TicketForm(await fresh_form(card.known), call_id);
   card.form.addEventListener("changed", draw);
   card.form.addEventListener("saved", () => refresh(call_id));
   return card;
@@ -85,19 +87,22 @@ function new_card(call_id, text) {
 function take(card, text) {
   const template = markup(text).querySelector("template[data-card]");
   card.title = template.dataset.title;
+  card.known = { ...template.dataset }; // what the caller has told already, for his ticket
   const parts = [...template.content.children];
   card.why = parts.find((part) => part.dataset.part === "why");
   card.parts = parts.filter((part) => part !== card.why);
 }
 
-/** Put the card in the page, in front of all others. */
-export function show(call_id) {
-  if (shown === call_id) return draw();
-  cards.get(shown)?.form.leaving();
-  shown = call_id;
-  slot.dataset.call = call_id;
-  slot.replaceChildren(...cards.get(call_id).parts);
-  cards.get(call_id).form.attached();
+/** Put the card in the page, in front of all others; `form`: with the place to write in, which can wait. */
+export function show(call_id, { form = true } = {}) {
+  const card = cards.get(call_id);
+  if (shown !== call_id) {
+    cards.get(shown)?.form.leaving();
+    shown = call_id;
+    slot.dataset.call = call_id;
+    slot.replaceChildren(...card.parts);
+  }
+  if (form) card.form.attach(slot.querySelector('[data-part="main"]'));
   draw();
 }
 
@@ -216,18 +221,24 @@ function failed(sentence) {
   why_slot.replaceChildren(note);
 }
 
-/** Say when the card was on the screen, for whoever measures it: two frames later it has been painted. */
-function painted(call_id) {
-  cards.get(call_id).painted = true;
-  const late = new Promise((give) => { setTimeout(give, HIDDEN_MS); });
-  painting = Promise.race([late, new Promise((give) => {
-    requestAnimationFrame(() => requestAnimationFrame(() => {
-      document.body.dataset.cardCall = call_id;
-      document.body.dataset.cardAt = String(performance.timeOrigin + performance.now());
-      give();
-    }));
-  })]);
+/** Who is calling is painted first, then where to write; when each was, is said for whoever measures it. */
+function painted(card) {
+  card.painted = true;
+  const { dataset } = document.body;
+  painting = on_screen().then(async () => {
+    dataset.cardCall = card.call_id;
+    dataset.cardAt = String(performance.timeOrigin + performance.now());
+    if (shown === card.call_id) show(card.call_id);
+    await on_screen();
+    dataset.formAt = String(performance.timeOrigin + performance.now());
+  });
 }
+
+/** What is in the page now has been painted: two frames later it has. */
+const on_screen = () => Promise.race([
+  new Promise((give) => { setTimeout(give, HIDDEN_MS); }),
+  new Promise((give) => { requestAnimationFrame(() => requestAnimationFrame(give)); }),
+]);
 
 export const title_of = (call_id) => cards.get(call_id)?.title ?? "";
 export const is_open = (call_id) => cards.has(call_id);

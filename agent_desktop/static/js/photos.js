@@ -7,7 +7,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-photo-link]");
   if (!button) return;
   button.disabled = true;
-  const answer = await ask(`/desk/calls/${encodeURIComponent(button.dataset.photoLink)}/upload-link`, {});
+  const answer = await ask(`/desk/calls/${encodeURIComponent(button.form.elements.call_id.value)}/upload-link`, {});
   button.disabled = false;
   const place = button.parentElement.querySelector(".photo-link");
   place.hidden = false;

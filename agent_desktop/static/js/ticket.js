@@ -1,13 +1,30 @@
 // The ticket form of one card: its kind, its draft, saving it, and errors beside the fields they belong to.
 // Tells "changed" when something was typed, "saved" when the server has it.
 
-import { ask } from "./ask.js";
+import { ask, markup } from "./ask.js";
 import { time_of_day } from "./clock.js";
 import { drafts_of, drop_draft, keep_beside, keep_draft } from "./drafts.js";
 import { _ } from "./texts.js";
 
 const DRAFT_AFTER_MS = 300;
 const NOT_TYPED = new Set(["call_id", "customer_id"]);
+
+let blank = document.querySelector("#blank-form");
+
+/** A form for a call, with what is known of it: the kind its caller wants, and where he can be reached. */
+export async function fresh_form({ card, form, kind, serial, contact }) {
+  if (blank.dataset.version !== form) { // the kinds of tickets have been changed since this page was loaded
+    const answer = await ask("/desk/form");
+    if (answer.ok) blank = markup(answer.text).querySelector("template");
+  }
+  const fresh = blank.content.firstElementChild.cloneNode(true);
+  fresh.elements.call_id.value = card;
+  for (const radio of fresh.elements.kind) radio.defaultChecked = radio.value === kind;
+  for (const [name, value] of [["serial", serial], ["contact", contact]]) {
+    for (const field of fresh.querySelectorAll(`[name="field.${name}"]`)) field.defaultValue = value;
+  }
+  return fresh;
+}
 
 export class TicketForm extends EventTarget {
   #form;
@@ -28,8 +45,10 @@ export class TicketForm extends EventTarget {
 
   #field(selector) { return this.#form.querySelector(selector); }
 
-  /** The form is in the page now; the first time, a draft of it is taken up. */
-  attached() {
+  /** Put the form in the page; the first time, a draft of it is taken up. */
+  attach(place) {
+    if (this.#form.isConnected) return;
+    place.append(this.#form);
     this.#show_kind();
     if (this.#saved) return;
     this.#saved = this.#words();
