@@ -15,6 +15,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from psycopg.pq import Format
 from sqlalchemy import BigInteger, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -87,6 +88,7 @@ class Database:
             _speak_sqlite(self.engine)
         else:
             self.engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+            _speak_postgresql(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
@@ -143,3 +145,12 @@ def _speak_sqlite(engine: Engine) -> None:
     def begin(connection: Any) -> None:
         kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _speak_postgresql(engine: Engine) -> None:
+    """A statement with the option ``as_bytes`` has its rows sent as they are kept; as text, bytes are twice as long."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def execute(_connection: Any, cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+        if context is not None and context.execution_options.get("as_bytes"):
+            cursor.format = Format.BINARY

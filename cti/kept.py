@@ -158,7 +158,7 @@ def tallies(
     read = Spread.unpacked
     ends: dict[int, int] = {}
     found: list[tuple[int, str, Tally]] = []
-    for begun, ended, at, name, answered, abandoned, left, *numbers in db.connection().execute(rows).all():
+    for begun, ended, at, name, answered, abandoned, left, *numbers in _all(db, rows):
         ends[begun] = ended
         if name is not None:
             found.append((at, name, Tally(read(answered), read(abandoned), read(left), NOBODY, *numbers)))
@@ -221,16 +221,35 @@ def busy_days(
 
 
 def busy_quarters(
-    db: Session, start: datetime, end: datetime, zone: ZoneInfo
+    db: Session, start: datetime, end: datetime, zone: ZoneInfo, those: Collection[str] | None = None
 ) -> tuple[Collection[datetime], list[tuple[int, str, Sequence[int]]]]:
-    """The same by quarter hour: of each agent and day ready and busy in turn."""
+    """The same by quarter hour: of each day ready and busy in turn."""
+    joins = AgentQuarters.day_at == KeptDay.starts_at
+    if those is not None:
+        joins &= AgentQuarters.agent.in_(those)
     rows = select(_us(KeptDay.starts_at), AgentQuarters.agent, AgentQuarters.quarters).select_from(KeptDay)
-    rows = rows.outerjoin(AgentQuarters, AgentQuarters.day_at == KeptDay.starts_at)
-    told = db.connection().execute(rows.where(_within(DAY, start, end, zone, ()))).all()
-    found: list[tuple[int, str, Sequence[int]]] = []
-    for day_us, agent, data in told:
-        found.append((day_us, agent or "", struct.unpack(f"<{len(data) // 4}I", data) if data else ()))
-    return {from_us(at) for at in {day_us for day_us, *_ in found}}, found
+    rows = rows.outerjoin(AgentQuarters, joins).where(_within(DAY, start, end, zone, ()))
+    of: dict[tuple[int, str], list[bytes]] = {}
+    for day_us, agent, data in _all(db, rows):
+        of.setdefault((day_us, agent or "" if those is not None else ""), []).append(data or b"")
+    return {from_us(day_us) for day_us, _ in of}, [(day_us, agent, _added(own)) for (day_us, agent), own in of.items()]
+
+
+def _added(several: Sequence[bytes]) -> Sequence[int]:
+    """Packed quarters added up number by number: all at once, as digits of two whole numbers, which carry nothing."""
+    count = max(len(data) for data in several) // 8
+    ones = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\0" * count, "little")
+    ready = busy = 0
+    for data in several:
+        both = int.from_bytes(data, "little")
+        ready += both & ones
+        busy += both >> 32 & ones
+    digits = (struct.unpack(f"<{count}Q", one.to_bytes(8 * count, "little")) for one in (ready, busy))
+    return [one for pair in zip(*digits, strict=True) for one in pair]
+
+
+def _all(db: Session, rows: Any) -> Sequence[Any]:
+    return db.connection().execute(rows, execution_options={"as_bytes": True}).all()
 
 
 def _us(column: Any) -> Any:

@@ -7,6 +7,8 @@ more under 41. So "up to 20 s" and "less than 5 s" are both exact.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,20 +26,28 @@ def half_seconds(us: int) -> int:
     return 2 * whole + (more > 0)
 
 
-class Spread(NamedTuple):
-    """How long some waited: the lengths that occurred, in order, and how many waited no longer than each."""
+_NONE = array("I")
 
-    lengths: tuple[int, ...] = ()
-    sums: tuple[int, ...] = ()
+
+class Spread(NamedTuple):
+    """How long some waited: the lengths that occurred, in order, and how many waited no longer than each.
+
+    As arrays of 32-bit numbers, as they are kept: a report reads thousands of them, and asks each for a few numbers.
+    """
+
+    lengths: Sequence[int] = _NONE
+    sums: Sequence[int] = _NONE
 
     @classmethod
     def of(cls, counts: Mapping[int, int]) -> Spread:
-        lengths = tuple(sorted(counts))
-        return cls(lengths, tuple(accumulate(counts[length] for length in lengths)))
+        lengths = array("I", sorted(counts))
+        return cls(lengths, array("I", accumulate(counts[length] for length in lengths)))
 
     @classmethod
     def unpacked(cls, data: bytes) -> Spread:
-        numbers = struct.unpack(f"<{len(data) // 4}I", data)
+        numbers = array("I", data)
+        if sys.byteorder == "big":
+            numbers.byteswap()
         half = len(numbers) // 2
         return cls(numbers[:half], numbers[half:])
 
@@ -70,18 +80,30 @@ def rank(spreads: Sequence[Spread], share: float) -> int | None:
     total = sum(sums[-1] for _, sums in some)
     wanted = max(1, -(-round(share * 1_000_000) * total // 1_000_000))
     low, high = 0, (max(lengths[-1] for lengths, _ in some) + 1) // 2
+    middle = _guess(some, share)
+    step = 1
     while low < high:  # the least number of seconds that so many did not wait longer than
-        middle = (low + high) // 2
         reached = 0
         for lengths, sums in some:
             at = bisect_right(lengths, 2 * middle)
             if at:
                 reached += sums[at - 1]
         if reached >= wanted:
-            high = middle
+            high, middle = middle, middle - step
         else:
-            low = middle + 1
+            low, middle = middle + 1, middle + step
+        step *= 2
+        if not low <= middle < high:
+            middle = (low + high) // 2
     return low
+
+
+def _guess(some: Sequence[Spread], share: float) -> int:
+    """About where the percentile is, from a few of them: all are looked through as seldom as can be."""
+    if len(some) > _MANY:
+        return rank(some[:: -(-len(some) // _MANY)], share) or 0
+    lengths, sums = some[0]
+    return (lengths[bisect_left(sums, share * sums[-1])] + 1) // 2
 
 
 def _merged(spreads: Iterable[Spread]) -> Spread:
@@ -94,7 +116,8 @@ def _merged(spreads: Iterable[Spread]) -> Spread:
     return Spread.of(counts)
 
 
-_FEW = 30  # lengths in a spread: so few are quicker counted together than looked through ten times
+_MANY = 100  # spreads; of more the guess comes from a part of them
+_FEW = 10  # lengths in a spread: so few are quicker counted together than looked through ten times
 NOBODY = Spread()
 
 

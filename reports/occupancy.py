@@ -84,7 +84,7 @@ class Spent:
         of_day: dict[int, list[int]] = {}
         fine = len(pieces) > len(self._days)
         those = None if queue is None else self._runs(queue)
-        for day_us, agent, times in self._quarters if fine else self._of_days(those):
+        for day_us, agent, times in self._of_quarters(those) if fine else self._of_days(those):
             if times and (queue is None or self._served(queue, agent, day_us)):
                 standing = of_day.get(day_us)
                 of_day[day_us] = [*map(add, standing, times)] if standing else [*times]
@@ -101,10 +101,10 @@ class Spent:
             tally = self.by_agent.get(agent, AgentTally())
             found.add(tally.ready_us, busy(tally))
         if queue is not None:
-            sometimes = self._sometimes(queue)
-            for day_us, agent, (ready_us, busy_us) in self._of_movers if sometimes else ():
-                if agent in sometimes and self._served(queue, agent, day_us):
-                    found.add(ready_us, busy_us)
+            for agent in self._sometimes(queue):
+                for day_us, (ready_us, busy_us) in self._of_movers.get(agent, ()):
+                    if self._served(queue, agent, day_us):
+                        found.add(ready_us, busy_us)
         return found
 
     @cached_property
@@ -115,17 +115,20 @@ class Spent:
     def _days(self) -> list[Period]:
         return [day for day in periods.days(self.period, self.zone) if day.start <= self.now]
 
-    @cached_property
-    def _quarters(self) -> Times:
-        days, times = kept.busy_quarters(self.db, self.period.start, self.period.end, self.zone)
+    def _of_quarters(self, those: Collection[str] | None) -> Times:
+        """By quarter hour, of everybody together or of each of those."""
+        days, times = kept.busy_quarters(self.db, self.period.start, self.period.end, self.zone, those)
         return [*times, *self._read_beside(days)]
 
     @cached_property
-    def _of_movers(self) -> Times:
-        return self._of_days(set().union(*map(self._sometimes, self._memberships)))
+    def _of_movers(self) -> dict[str, list[tuple[int, Sequence[int]]]]:
+        found: dict[str, list[tuple[int, Sequence[int]]]] = {}
+        for day_us, agent, times in self._of_days(set().union(*map(self._sometimes, self._memberships))):
+            found.setdefault(agent, []).append((day_us, times))
+        return found
 
     def _of_days(self, those: Collection[str] | None) -> Times:
-        """Of everybody together, or of each of those."""
+        """The same by day."""
         days, told = kept.busy_days(self.db, self.period.start, self.period.end, self.zone, those)
         times: Times = [(day_us, agent, (ready, busy)) for day_us, agent, ready, busy in told]
         for day_us, agent, quarters in self._read_beside(days):
@@ -159,8 +162,9 @@ class Spent:
 
     def _always(self, queue: str) -> set[str]:
         """Who served the queue on every day."""
-        whole = len(self._days)
-        return {agent for agent, runs in self._runs(queue).items() if len(set().union(*runs)) == whole}
+        whole = range(len(self._days))
+        runs = self._runs(queue)
+        return {agent for agent, own in runs.items() if whole in own or set().union(*own).issuperset(whole)}
 
     def _sometimes(self, queue: str) -> set[str]:
         return self._runs(queue).keys() - self._always(queue)

@@ -447,3 +447,15 @@ def test_percentiles_are_values_that_occurred(ranked, share, value):
         Wait(call_id="", queue="", joined_us=0, wait_us=second * 1_000_000, outcome="answered") for second in ranked
     )
     assert rank([spread.answered], share) == value
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(0, 400), st.integers(1, 50), max_size=60), min_size=1, max_size=12),
+    st.sampled_from([1, 40]),
+    st.sampled_from([0.5, 0.9, 0.95, 1.0]),
+)
+def test_a_percentile_of_many_days_is_that_of_all_their_waits(days, often, share):
+    spreads = [Spread.of(day) for day in days * often]
+    waited = sorted((length + 1) // 2 for day in days * often for length, count in day.items() for _ in range(count))
+    nearest = waited[max(1, -(-round(share * 1_000_000) * len(waited) // 1_000_000)) - 1] if waited else None
+    assert rank(spreads, share) == nearest
