@@ -21,10 +21,18 @@ DOES: dict[str, str] = {
     "park": _("Park the customer, who hears music"),
     "fetch": _("Fetch the customer who has been parked longest; the phone rings"),
     "help": _("Ask the supervisor for help"),
+    "transfer": _("Transfer the customer without asking first"),
+    "ask": _("Ask a colleague, or a number outside, first; hanging up then hands the customer over"),
+    "back": _("Back to the customer, without whom you asked"),
+    "meet": _("All three together"),
 }
 IN_A_TALK: dict[str, str] = {
     "park": _("press it, or transfer the customer to it"),
     "help": _("press it; the customer does not hear it"),
+    "transfer": _("press it, then the number and #; the customer hears music"),
+    "ask": _("press it, then the number and #; the customer hears music"),
+    "back": _("press it while you talk with whom you asked"),
+    "meet": _("press it while you talk with whom you asked"),
 }
 router = APIRouter(dependencies=[allow("desk")])
 

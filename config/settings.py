@@ -102,6 +102,11 @@ class Switch(Section):
     inbox_size: int = 20000  # messages; overflow means resync
 
 
+ONLY_IN_TALK = ("transfer", "ask", "back", "meet")
+"""Codes that are pressed in a talk, not dialled."""
+IN_TALK = ("park", "help", *ONLY_IN_TALK)
+
+
 class Codes(Section):
     """What is dialled, or pressed in a talk, on a desk phone in place of a button of the page; empty: not offered."""
 
@@ -116,6 +121,10 @@ class Codes(Section):
     park: str = _code("*80")  # a customer may also be transferred to it: the phone's own key, its own way
     fetch: str = _code("*81")
     help: str = _code("*82")
+    transfer: str = _code("*83")
+    ask: str = _code("*84")
+    back: str = _code("*85")
+    meet: str = _code("*86")
 
     @model_validator(mode="after")
     def _once(self) -> Self:

@@ -26,7 +26,7 @@ from config import home as home_
 from config import obtain
 from config.people import User
 from config.queues import Did, Queue
-from config.settings import Settings, secret
+from config.settings import IN_TALK, ONLY_IN_TALK, Settings, secret
 
 REALM = "asterisk"
 OLDEST = (20, 0)
@@ -253,7 +253,8 @@ def _values(settings: Settings, database: Database, installation: Installation, 
         **{name: getattr(settings, name) for name in ("switch", "centre", "ivr", "recording", "calling", "ami_secret")},
         **{"installation": installation, "home": home, "etc": home / "etc", "data": home / "data"},
         **{"queues": queues, "dids": dids, "agents": agents, "present": present},
-        "codes": dict(settings.codes.offered),
+        "dialled": {name: code for name, code in settings.codes.offered if name not in ONLY_IN_TALK},
+        "in_talk": {name: code for name, code in settings.codes.offered if name in IN_TALK},
         "run": control_folder(settings),
         "max_files": min(20000, hard) if hard != resource.RLIM_INFINITY else 20000,
         "has_opus": bool(present & {"codec_opus_open_source", "codec_opus"}),

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ from callcenter.jobs import Job
 from callcenter.nudges import HelpChanged, Wished
 from config import people
 from config.people import User
-from config.settings import Settings
+from config.settings import ONLY_IN_TALK, Settings
 from cti import agents, dialling, helping, wishes
 from cti.ami import Door, SwitchRefused
 from cti.moves import HUNG_UP
@@ -38,8 +38,10 @@ log = logging.getLogger(__name__)
 
 PRESSED = "Pressed"  # the user event
 VALID_S = 2.5  # the dial plan waits for 3 s
-GO = "go"  # the call may be placed
+IN_TALK_S = 0.5  # by then a phone whose key was pressed in a talk is back in it, and can be moved
+GO = "go"  # the call may be placed, or is being moved
 BACK_TO_HOOK = ""  # nothing is said: the phone is hung up, for it is rung next
+FORBIDDEN = {dialling.OnDoNotCallList: "code-do-not-call", dialling.OutsideHours: "code-hours"}
 _BREAK = "break_"
 
 
@@ -81,6 +83,9 @@ def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str
             case "park" | "fetch" as what:
                 job = wishes.park(db, _talk(db, user), user, at) if what == "park" else _fetch(db, user, at)
                 return _said(what) if what == "park" else BACK_TO_HOOK, [Wished(job_id=job.id)]
+            case "transfer" | "ask" | "back" | "meet" as what:
+                job = _hand_on(db, settings, what, press.to, user, at + timedelta(seconds=IN_TALK_S))
+                return GO, [Wished(job_id=job.id)]
             case "help":
                 row = helping.ask(db, _talk(db, user), user, at)
                 return _said("help"), [HelpChanged(agent=row.extension, call_id=row.call_id, open=True)]
@@ -141,13 +146,28 @@ def _fetch(db: Session, user: User, at: datetime) -> Job:
     return wishes.fetch(db, call_id, user, at)
 
 
+def _hand_on(db: Session, settings: Settings, what: str, to: str, user: User, at: datetime) -> Job:
+    call_id = _talk(db, user)
+    try:
+        match what:
+            case "transfer":
+                return wishes.send_on(db, settings, call_id, to, user, at, {})
+            case "ask":
+                return wishes.ask(db, settings, call_id, to, user, at, {})
+        return wishes.answer_asked(db, what, call_id, user, at)
+    except wishes.NoSuchTarget as unknown:
+        raise Unavailable("code-no-number") from unknown
+    except wishes.NotFree as busy:
+        raise Unavailable("code-not-free") from busy
+    except (dialling.OnDoNotCallList, dialling.OutsideHours) as forbidden:
+        raise Unavailable(FORBIDDEN[type(forbidden)]) from forbidden
+
+
 def _dial(db: Session, settings: Settings, press: Press, user: User, at: datetime) -> list[Event]:
     try:
         dialling.permit(db, settings, press.to, user, at).call_id = press.call_id
-    except dialling.OnDoNotCallList as listed:
-        raise Unavailable("code-do-not-call") from listed
-    except dialling.OutsideHours as early:
-        raise Unavailable("code-hours") from early
+    except (dialling.OnDoNotCallList, dialling.OutsideHours) as forbidden:
+        raise Unavailable(FORBIDDEN[type(forbidden)]) from forbidden
     return []
 
 
@@ -199,8 +219,9 @@ class Codes:
         except SwitchRefused as gone:
             log.info("codes: %s is gone: %s", press.channel, gone)
         finally:
+            after_s = IN_TALK_S if press.what in ONLY_IN_TALK else 0
             for event in told:
-                self._bus.publish(event)
+                asyncio.get_running_loop().call_later(after_s, self._bus.publish, event)
 
     def _do(self, press: Press) -> tuple[str, Sequence[Event]]:
         with self._database.write() as db:

@@ -16,7 +16,7 @@ from callcenter.nudges import HelpChanged, Wished
 from config.people import User
 from config.settings import Codes as Table
 from config.settings import Settings, Switch
-from cti import codes, dialling, helping
+from cti import codes, dialling, handovers, helping
 from cti.ami import Door
 from cti.rows import Agent, Call
 from cti.wire import Message
@@ -109,6 +109,28 @@ def test_a_customer_is_parked_by_code_and_fetched_at_the_next_desk(ready):
         assert db.get_one(Job, told.job_id).payload["agent"] == "1002"
 
 
+def test_a_customer_is_handed_on_by_code_as_by_the_page_and_whom_he_cannot_have_is_said(ready):
+    assert press(ready, "transfer", to="1002") == ("code-no-call", [])
+    talks(ready)
+    assert press(ready, "ask", to="1003") == ("code-no-number", [])
+    assert press(ready, "transfer", to="") == ("code-no-number", [])
+    assert press(ready, "back") == press(ready, "meet") == ("code-no-call", [])
+    tell(ready, PhoneSeen(at=now(), switch="tel", agent="1002", reachable=False))
+    assert press(ready, "ask", to="1002") == ("code-not-free", [])
+    tell(ready, PhoneSeen(at=now(), switch="tel", agent="1002", reachable=True))
+    with ready.database.write() as db:
+        dialling.put_on_list(db, ready.settings, "13912345678", "不要再打来", ready.users["zhaomin"], now())
+    assert press(ready, "transfer", to="13912345678") == ("code-do-not-call", [])
+    for what, kind in (("ask", "ask"), ("transfer", "send_on")):
+        said, (told,) = press(ready, what, to="1002")
+        assert said == codes.GO
+        with ready.database.read() as db:
+            job, handover = db.get_one(Job, told.job_id), handovers.latest(db, CALL)
+            assert (job.kind, job.payload["call_id"], job.payload["to"]) == (kind, CALL, "1002")
+            assert handover is not None
+            assert (handover.by, handover.to, handover.asks_first) == ("wangfang", "1002", what == "ask")
+
+
 def test_help_is_asked_for_by_code(ready):
     talks(ready)
     assert press(ready, "help") == ("code-help", [HelpChanged(agent="1001", call_id=CALL, open=True)])
@@ -140,9 +162,11 @@ def test_a_phone_that_is_nobodys_is_refused(ready, agent):
 
 def test_everything_a_phone_may_be_told_is_spoken_in_both_languages():
     told = {prompt.path for prompt in prompts.wanted(Settings())[0]}
-    offered = [codes._said(name) for name, _code in Settings().codes.offered if name != "fetch"]
+    moves = ("fetch", "transfer", "ask", "back", "meet")  # what these do is heard
+    offered = [codes._said(name) for name, _code in Settings().codes.offered if name not in moves]
     refusals = ("no-wrap-up", "no-more-time", "no-call", "none-parked", "do-not-call", "hours", "refused", "nobody")
-    for name in (*offered, *(f"code-{one}" for one in refusals)):
+    of_transfers = ("whom", "no-number", "not-free")
+    for name in (*offered, *(f"code-{one}" for one in (*refusals, *of_transfers))):
         assert {f"zh/cc/{name}", f"en/cc/{name}"} <= told
 
 

@@ -20,7 +20,19 @@ from tests.switch.test_calls_as_rows import Cti, cti_  # noqa: F401 - a fixture
 from tests.waiting import wait_until
 from ticketing import customers
 
-SAID = ("ready", "break-lunch", "park", "help", "none-parked", "do-not-call", "nobody")
+SAID = (
+    "whom",
+    "not-free",
+    "no-number",
+    "no-call",
+    "ready",
+    "break-lunch",
+    "park",
+    "help",
+    "none-parked",
+    "do-not-call",
+    "nobody",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +120,32 @@ def test_in_a_talk_help_is_asked_for_and_the_customer_parked_by_keys_and_fetched
     desks.over()
     wait_until(lambda: cti_.agent("1003").state == "wrap_up", what="who took him over writes, too")
     assert cti_.agent("1003").queue == "inquiry"
+
+
+def keys(text: str, after_s: float) -> tuple[tuple[float, str], ...]:
+    """Pressed one after the other, the first so long after what was before."""
+    return tuple((0.12 if place else after_s, key) for place, key in enumerate(text))
+
+
+def test_without_a_transfer_key_a_colleague_is_asked_and_the_customer_sent_on_by_codes(desks, switch, cti_, people):  # noqa: F811
+    presses = (*keys("*841002#", 1.5), *keys("*85", 1.5), *keys("*831003#", 1.5))
+    people.enter_context(switch.desk("1001", presses=presses))
+    people.enter_context(switch.desk("1002"))
+    people.enter_context(switch.desk("1003"))
+    cti_.serves("1001")
+    # What the customer presses is his own: he is not parked.
+    people.enter_context(switch.caller(hold_s=30, later=keys("*80", 1.2)))
+    call = cti_.call(lambda call: call.state == "talking" and call.agent == "1001")
+    wait_until(lambda: cti_.agent("1002").state == "talking", 15, what="李静 is asked")
+    assert cti_.agent("1002").call_id == call.call_id
+    desks.talks("1001", call.call_id)
+    desks.talks("1003", call.call_id)
+    found = cti_.call(lambda now_: now_.call_id == call.call_id and now_.agent == "1003")
+    assert (found.transfers, found.holds) == (1, 3), (
+        "music twice while a number was keyed, and while he was asked about"
+    )
+    assert [s[2] for s in cti_.segments(found) if s[0] == "talk"] == ["1001"] * 4 + ["1003"]
+    desks.over()
 
 
 def test_the_phones_own_transfer_key_parks_sends_on_and_brings_back(desks, switch, cti_, people):  # noqa: F811
