@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,11 @@ def test_no_room_is_named_for_doing_something(path):
     assert not {"handler", "manager", "processor", "service", "helper", "helpers", "util", "utils"} & set(
         path.stem.split("_")
     )
+
+
+def test_every_colour_and_size_that_a_style_names_is_there():
+    styles = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "agent_desktop/static").glob("*.css")}
+    there = set(re.findall(r"(--[\w-]+)\s*:", styles["app.css"]))
+    for name, style in styles.items():
+        own = set(re.findall(r"(--[\w-]+)\s*:", style))
+        assert set(re.findall(r"var\((--[\w-]+)", style)) <= there | own, name
