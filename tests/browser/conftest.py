@@ -16,6 +16,7 @@ from tests.centre import Centre
 
 AGENT_HZ = 1000  # what an agent's microphone hears
 CALLER_HZ = 440
+REPAIR_KEYS = "3@1,#@3"  # of one who calls often: he waits for no prompt, and does not look for the engine's number
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_a_rescue_and_a_repair_by_keyboard_alone(centre: Centre, people, languag
     get_ready(desk)
 
     # Somebody stands in a tunnel.
-    rescue_call = centre.call(did, from_="13800138000", keys="5@4,102938", hold="120")
+    rescue_call = centre.call(did, from_="13800138000", keys="5@1,102938@3", hold="120")
     take(desk, 5)
     go_to(desk, "subject")
     desk.keyboard.type(stopped)
@@ -75,7 +75,7 @@ def test_a_rescue_and_a_repair_by_keyboard_alone(centre: Centre, people, languag
     assert outcome(rescue_call)["answered"] is True
 
     # The same customer, later: a repair. The page is loaded again in the middle of the call, with words unsaved.
-    repair_call = centre.call(did, from_="13800138000", keys="3@4,102938", hold="180")
+    repair_call = centre.call(did, from_="13800138000", keys="3@1,102938@3", hold="180")
     take(desk, 3)
     go_to(desk, "subject")
     desk.keyboard.type(smoke)

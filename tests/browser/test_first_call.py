@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from recordings import catalogue
 from tests import chromium
-from tests.browser.conftest import AGENT_HZ, CALLER_HZ
+from tests.browser.conftest import AGENT_HZ, CALLER_HZ, REPAIR_KEYS
 from tests.centre import Centre, outcome
 from tests.waiting import wait_until
 
@@ -131,7 +131,7 @@ def test_a_call_rings_in_the_browser_becomes_a_ticket_and_is_recorded(
 def test_a_caller_who_gives_up_while_it_rings_is_abandoned_and_the_agent_stays_free(centre: Centre, people):
     desk = people.log_in("wangfang", "/desk?audio=raw")
     get_ready(desk)
-    call = centre.call("4008", from_="037112345678", keys="3@7", hold="60")
+    call = centre.call("4008", from_="037112345678", keys=REPAIR_KEYS, hold="60")
     expect(desk.locator("#answer")).to_be_enabled(timeout=40_000)
     call.terminate()
     expect(desk.locator("#answer")).to_be_disabled(timeout=15_000)
@@ -142,7 +142,7 @@ def test_a_caller_who_gives_up_while_it_rings_is_abandoned_and_the_agent_stays_f
 def test_an_agent_who_does_not_answer_is_paused_and_told_so(centre: Centre, people):
     desk = people.log_in("wangfang", "/desk?audio=raw")
     get_ready(desk)
-    centre.call("4008", from_="13800138000", keys="3@7", hold="60")
+    centre.call("4008", from_="13800138000", keys=REPAIR_KEYS, hold="60")
     expect(desk.locator("#answer")).to_be_enabled(timeout=40_000)
     expect(desk.locator("#state")).to_have_attribute("data-status", "on_break", timeout=40_000)
     expect(desk.locator("#notices")).not_to_be_empty()

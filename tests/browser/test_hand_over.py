@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import REPAIR_KEYS
 from tests.browser.test_first_call import get_ready
 from tests.centre import Centre, outcome
 
@@ -23,7 +24,7 @@ def test_a_customer_is_asked_about_handed_over_parked_and_fetched_by_keys_alone(
     get_ready(li)
     li.keyboard.press("F3")  # on a short break: the queue leaves him alone, a colleague may still ask him
     expect(li.locator("#state")).to_have_attribute("data-status", "on_break")
-    call = centre.call("4008", from_="13800138000", keys="3", hold="90")
+    call = centre.call("4008", from_="13800138000", keys=REPAIR_KEYS, hold="90")
     expect(wang.locator("#answer")).to_be_enabled(timeout=40_000)
     wang.keyboard.press("F2")
     state(wang, "talking")
