@@ -37,6 +37,7 @@ from callcenter.facts import (
     Resumed,
     Transferred,
 )
+from cti.rows import Call
 from cti.story import SAME_MOMENT, State, Story
 
 _LIVE = frozenset(State) - {State.ENDED}
@@ -164,7 +165,7 @@ def _menu_left(story: Story, fact: MenuLeft) -> bool:
 def _queue_joined(story: Story, fact: QueueJoined) -> bool:
     story.leg(fact.leg_id, fact.at)
     call = story.call
-    call.joined_at = call.joined_at or fact.at
+    call.joined_at = call.joined_at or max(fact.at, call.started_at)
     if step(story.state, fact) is not None:
         call.queue = fact.queue
     return True
@@ -237,11 +238,16 @@ def _agent_answered(story: Story, fact: AgentAnswered) -> bool:
         story.spend("queue", joined_at)
         now = story.open_segment
     story.leave_queue("answered")
-    call.queue, call.agent, call.answered_at = fact.queue, fact.agent, call.answered_at or fact.at
+    call.queue, call.agent, call.answered_at = fact.queue, fact.agent, call.answered_at or _met(call, fact.at)
     if now is not None and now.kind in ("talk", "hold") and now.agent == fact.agent:
         now.queue = fact.queue  # the bridge was told first
         return False
     return True
+
+
+def _met(call: Call, at: datetime) -> datetime:
+    """When he was answered: not before he joined, should the clock have been set back meanwhile."""
+    return max(at, call.joined_at or call.started_at)
 
 
 def _held(story: Story, fact: Held) -> bool:
@@ -284,7 +290,7 @@ def _bridge_entered(story: Story, fact: BridgeEntered) -> bool:
     if story.state is State.ENDED:
         return False
     story.leave_queue("answered")
-    call.agent, call.answered_at = partner.agent, call.answered_at or fact.at
+    call.agent, call.answered_at = partner.agent, call.answered_at or _met(call, fact.at)
     return True
 
 

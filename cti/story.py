@@ -123,7 +123,9 @@ class Story:
 
     def end(self, at: datetime, how: str) -> None:
         call = self.call
-        call.ended_at = max(at, call.started_at, *(leg.ended_at for leg in self.legs.values() if leg.ended_at))
+        gone = (leg.ended_at for leg in self.legs.values() if leg.ended_at)
+        # Not before its last part began: the switch's clock may have been set back meanwhile.
+        call.ended_at = max(at, call.started_at, *gone, *(segment.started_at for segment in self.segments[-1:]))
         call.outcome = self._outcome(call.ended_at, how)
         last = self.open_segment
         if last is not None and last.kind == "queue":

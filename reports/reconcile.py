@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class Theirs:
     waits: list[tuple[datetime, str, str, str]] = field(default_factory=list)  # joined, queue, outcome, agent
     talks: list[tuple[str, int]] = field(default_factory=list)  # agent, seconds
     misses: Counter[str] = field(default_factory=Counter)  # by agent
+    set_back: str = ""  # that the switch's clock was, while the call went on
 
 
 def reconcile(
@@ -108,6 +109,7 @@ def reconcile(
         if not over or max(over) > settled:
             continue
         account.calls += 1
+        known = len(account.differences)
         if mine is None:
             account.differs(call_id, "call", "", began_at, f"never told{_gap(gaps, began_at)}")
         elif their is None:
@@ -120,6 +122,9 @@ def reconcile(
                 account.differs(call_id, "recording", "", "begun", f"never told{_gap(gaps, began_at)}")
             if mine.transfers != their.transfers:
                 account.differs(call_id, "transfers", mine.transfers, their.transfers, _gap(gaps, began_at))
+        if their is not None and their.set_back:
+            news = account.differences[known:]
+            account.differences[known:] = [replace(one, cause=one.cause + their.set_back) for one in news]
     _recordings(db, account, ours, recordings, period, now, tolerance_ms, gaps)
     return account
 
@@ -204,7 +209,13 @@ def _queue_log(files: LogFiles, period: Period) -> list[QueueLine]:
 def _theirs(cel: Iterable[CelLine], queue_log: Iterable[QueueLine]) -> dict[str, Theirs]:
     calls: dict[str, Theirs] = {}
     call_of: dict[str, str] = {}
+    before: datetime | None = None
     for line in cel:
+        if before is not None and line.at < before - NEAR:  # it writes down things as they happen
+            for one in calls.values():
+                if one.ended_at is None:
+                    one.set_back = f", its clock was set back from {before:%H:%M:%S} to {line.at:%H:%M:%S} UTC"
+        before = line.at
         call_of[line.leg_id] = line.call_id
         call = calls.get(line.call_id)
         if call is None:

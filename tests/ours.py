@@ -52,9 +52,9 @@ class Ours:
 
     @classmethod
     @contextmanager
-    def at_work(cls) -> Iterator[Self]:
+    def at_work(cls, switch: Switch | None = None) -> Iterator[Self]:
         """Connected, with its two agents in the queue."""
-        here = cls()
+        here = cls(switch)
         try:
             here.start()
             wait_until(here.watched, 40, "the switch is watched")
@@ -157,6 +157,10 @@ class Ours:
         """Nothing lost, nothing doubled, every call with one end and its time without gaps."""
         account = self.reconciled()
         assert account.differences == []
+        self.sound()
+
+    def sound(self) -> None:
+        """Every call with one end, and its time without gaps."""
         with self.database.read() as db:
             for call in db.scalars(select(Call)):
                 assert call.outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, cast
 
@@ -376,6 +377,7 @@ def assert_sound(story: Story) -> None:
     assert sum(offer.outcome == "answered" for offer in story.offers.values()) <= 1
     if call.ended_at:
         assert story.segments[-1].ended_at is not None
+        assert story.segments[-1].ended_at <= call.ended_at
         assert not story.ringing
         assert all(s.outcome for s in story.segments if s.kind == "queue")
         assert all(leg.ended_at is None or leg.ended_at <= call.ended_at for leg in story.legs.values())
@@ -427,3 +429,17 @@ def test_every_call_ends_when_its_legs_have_ended(told, data):
     for fact in kept:
         hear(story, fact)
     assert story.state is State.ENDED
+
+
+@given(st.sampled_from(STORIES), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_clock_set_back_in_the_middle_of_a_call_leaves_no_time_below_nothing(told, data):
+    number, back = data.draw(st.integers(1, len(told) - 1)), data.draw(st.timedeltas(timedelta(0), timedelta(hours=2)))
+    story = begin(told[0], CALL)
+    for fact in [*told[:number], *(dataclasses.replace(fact, at=fact.at - back) for fact in told[number:])]:
+        hear(story, fact)
+        assert_sound(story)
+    call = story.call
+    moments = [at for at in (call.started_at, call.joined_at, call.answered_at, call.ended_at) if at is not None]
+    assert len(moments) == 4
+    assert moments == sorted(moments)
