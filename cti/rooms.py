@@ -37,13 +37,14 @@ def fallen_out(db: Session, extension: str, at: datetime, keep_s: int) -> Fallen
         .order_by(Leg.ended_at.desc())
         .limit(1)
     )
-    call_id, left_at = db.execute(gone).tuples().first() or ("", None)
-    if left_at is None:
+    found = db.execute(gone).first()
+    if found is None:
         return None
+    call_id, left_at = found
     legs = live_legs(db, call_id)
     if any(leg.agent == extension for leg in legs) or not in_room(legs) or not _met(db, call_id):
         return None
-    return FallenOut(call_id, left_at)
+    return FallenOut(call_id, left_at or at)
 
 
 def _met(db: Session, call_id: str) -> bool:
