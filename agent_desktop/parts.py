@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
@@ -23,6 +23,7 @@ from ticketing.parts import StalePart
 from ticketing.unfit import RecordUnfit
 
 AT_ONCE = 50
+OFFERED = 8
 TEXTS = ("zh", "en", "superseded_by", "note")
 DAYS = ("superseded_on", "from_on", "until_on")
 
@@ -79,6 +80,37 @@ def create_part(page: PageHere, reading: Reading, sent: SentForm) -> Response:
     except RecordUnfit as fault:
         return _list(page, reading, faults=fault.faults, typed=sent, status=fault.status)
     return RedirectResponse(f"/parts/{part.id}", status_code=303)
+
+
+@router.get("/parts/offered", dependencies=[allow("parts")])
+def offered(
+    page: PageHere,
+    db: Reading,
+    q: Annotated[str, Query(max_length=100)] = "",
+    model: Annotated[str, Query(max_length=40)] = "",
+) -> JSONResponse:
+    """The parts these words may mean, those that fit the model first, for a field in which parts are named."""
+    if not q.strip():
+        return JSONResponse([])
+    fitting = parts.find(db, q, model, limit=OFFERED) if model.strip() else []
+    found = {part.id: part for part in [*fitting, *parts.find(db, q, limit=OFFERED)]}
+    return JSONResponse([_offer(page, db, part) for part in list(found.values())[:OFFERED]])
+
+
+def _offer(page: Page, db: Session, part: Part) -> dict[str, str]:
+    newest = parts.newest(db, part)
+    today = today_of(page)
+    note = ""
+    if newest is not part:
+        note = page._("Superseded by %(number)s", number=newest.number)
+    elif not part.holds(today):
+        note = page._("Not supplied")
+    return {
+        "number": part.number,
+        "name": part.title(page.language),
+        "fits": "、".join(part.families[:6]),
+        "note": note,
+    }
 
 
 @router.get("/parts/{part_id}", dependencies=[allow("parts")])

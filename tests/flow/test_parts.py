@@ -132,6 +132,9 @@ def test_the_catalogue_is_read_by_all_and_kept_by_those_who_lead(desk):
     listed = agent.get("/parts", params={"q": "pyq", "model": "6D107G3"}).text
     assert "1000-3812" in listed
     assert "Enter part" not in listed
+    offered = {"number": "1000-3812", "name": "<b>喷油器</b>", "fits": "4D、6D107", "note": ""}
+    assert agent.get("/parts/offered", params={"q": "10003812", "model": "4D83"}).json() == [offered]
+    assert agent.get("/parts/offered", params={"q": " "}).json() == []
     assert agent.post("/parts", data=form).status_code == 403
     stale = lead.post(made.headers["location"], data={"version": "7", "zh": "喷油嘴"})
     assert stale.status_code == 409

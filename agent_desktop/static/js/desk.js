@@ -12,6 +12,7 @@ import { bind, draw_map, WORDS } from "./keys.js";
 import { open_knowledge } from "./knowledge.js";
 import { LineCheck } from "./line_check.js";
 import { live } from "./live.js";
+import "./part_picker.js";
 import { Phone } from "./phone.js";
 import { allow_notices, allow_ringing, may_be_asked, ring, stop_ringing } from "./ring.js";
 import { open_search } from "./search.js";

@@ -1,6 +1,7 @@
 // A ticket's own page: Ctrl+Enter saves the form one is in, and what a colleague made of a field can be taken over.
 
 import "./clock.js";
+import "./part_picker.js";
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
