@@ -177,6 +177,7 @@ def _call_facts(call: Call, titles: dict[str, str]) -> CallFacts:
         wished_serial=call.wished_serial,
         menu=tuple((str(step.get("step", "")), str(step.get("heard", ""))) for step in call.menu or ()),
         started_at=call.started_at,
+        moved=bool(call.transfers or call.holds),
         waiting_since=call.joined_at if waiting else None,
         waited_ms=call.wait_ms,
         answered_at=call.answered_at,

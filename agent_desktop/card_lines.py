@@ -24,6 +24,7 @@ class CallFacts:
     wished_serial: str
     menu: tuple[tuple[str, str], ...]  # step, what was heard
     started_at: datetime
+    moved: bool  # held or handed on: somebody may have said something with it
     waiting_since: datetime | None  # still waiting or ringing
     waited_ms: int
     answered_at: datetime | None

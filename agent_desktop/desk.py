@@ -186,9 +186,8 @@ def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
     today = at.astimezone(page.settings.centre.zone).date()
     card = cards.compose(db, call_id, language=page.language, now=at, today=today)
-    call, form = db.get_one(Call, call_id), catalogue.current(db).version
-    moved = call.transfers or call.holds  # else nobody can have said anything with it
-    said = line.said_with(db, call_id, page.user) if moved else None
+    form = catalogue.current(db).version
+    said = line.said_with(db, call_id, page.user) if card.call.moved else None
     promised = duties.of_customer(db, card.person.id, 3) if card.person else ()
     about = {"card": card, "said": said, "form": form, "kinds": CustomerKind}
     return about | {"soon": cards.DUE_SOON, "promised": promised}

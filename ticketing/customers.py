@@ -135,7 +135,7 @@ def ids_of(db: Session, customer: Customer) -> list[int]:
     """His own, and those of records merged into his: what was written with them is his."""
     found, new = [customer.id], [customer.id]
     while new:
-        new = list(db.scalars(select(Customer.id).where(Customer.merged_into_id.in_(new), Customer.id.not_in(found))))
+        new = list(db.scalars(_MERGED_INTO, {"new": new, "found": found}))
         found += new
     return found
 
@@ -169,7 +169,12 @@ def begins(column: InstrumentedAttribute[str], said: str) -> ColumnElement[bool]
     return (column >= said) & (column < said + "\U0010ffff")
 
 
-_WITH_NUMBER = (  # built once: it is asked while the phone rings
+# Built once: they are asked while the phone rings.
+_MERGED_INTO = select(Customer.id).where(
+    Customer.merged_into_id.in_(bindparam("new", expanding=True)),
+    Customer.id.not_in(bindparam("found", expanding=True)),
+)
+_WITH_NUMBER = (
     select(Customer, Phone.level, Phone.number)
     .join(Phone, Phone.customer_id == Customer.id)
     .where(

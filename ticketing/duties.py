@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ForeignKey, Index, String, Text, func, or_, select, update
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
@@ -84,6 +84,12 @@ class DutyDone(CallCenterError):
 
 
 _UNDONE = Duty.done_at.is_(None) & (Duty.state != DutyState.DROPPED.value)
+_PROMISED = (  # built once: it is asked while the phone rings
+    select(Duty)
+    .where(Duty.customer_id == bindparam("customer_id"), Duty.kind == "promise", _UNDONE)
+    .order_by(Duty.due_at)
+    .limit(bindparam("limit"))
+)
 
 
 def add(
@@ -230,8 +236,7 @@ def of_ticket(db: Session, ticket_id: int) -> Sequence[Duty]:
 
 def of_customer(db: Session, customer_id: int, limit: int = 20) -> Sequence[Duty]:
     """What was promised to a customer and is not done, the earliest first."""
-    rows = select(Duty).where(Duty.customer_id == customer_id, Duty.kind == "promise", _UNDONE)
-    return db.scalars(rows.order_by(Duty.due_at).limit(limit)).all()
+    return db.scalars(_PROMISED, {"customer_id": customer_id, "limit": limit}).all()
 
 
 def of_owner(db: Session, login: str, limit: int = 200) -> Sequence[Duty]:
