@@ -9,11 +9,11 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from callcenter.commands import flows, parts, records, reports, rows, trying, users
+from callcenter.commands import flows, parts, queues, records, reports, rows, trying, users
 from callcenter.commands.console import app, err, localised, read
 from callcenter.errors import BadInput, CallCenterError
 
-__all__ = ["app", "flows", "main", "parts", "records", "reports", "rows", "trying", "users"]
+__all__ = ["app", "flows", "main", "parts", "queues", "records", "reports", "rows", "trying", "users"]
 
 
 def main() -> None:

@@ -85,6 +85,24 @@ def create_queue(db: Session, name: str, title_zh: str, title_en: str, **setting
     return queue
 
 
+def list_numbers(db: Session) -> list[Did]:
+    return list(db.scalars(select(Did).order_by(Did.number)))
+
+
+def put_number(db: Session, number: str, title: str, flow: str, language: str, default_queue: str) -> Did:
+    """A number people dial, new or changed; who calls the IVR is taken at his word that there is such a flow."""
+    if not re.fullmatch(r"[0-9+*#]{1,32}", number):
+        raise BadInput("%(number)s is not a number to dial", number=repr(number[:40]))
+    if language not in ("zh", "en"):
+        raise BadInput("language %(language)s; one of %(choices)s", language=repr(language[:10]), choices="zh, en")
+    did = db.get(Did, number) or Did(number=number)
+    did.title, did.flow, did.language = title[:80], flow, language
+    did.default_queue = load_queue(db, default_queue).name
+    db.add(did)
+    db.flush()
+    return did
+
+
 def members(db: Session, queue: str) -> list[tuple[QueueMember, User]]:
     """Who serves the queue, the first to be asked first; people who may no longer log in are left out."""
     rows = db.execute(
@@ -94,12 +112,6 @@ def members(db: Session, queue: str) -> list[tuple[QueueMember, User]]:
         .order_by(QueueMember.penalty, QueueMember.extension)
     )
     return [(member, user) for member, user in rows]
-
-
-def queues_of(db: Session, extension: str) -> list[Queue]:
-    """The queues an agent serves."""
-    rows = select(Queue).join(QueueMember, QueueMember.queue == Queue.name)
-    return list(db.scalars(rows.where(QueueMember.extension == extension).order_by(Queue.name)))
 
 
 def set_member(db: Session, queue: str, extension: str, penalty: int = 0) -> QueueMember:

@@ -21,7 +21,8 @@ def demo() -> None:
 
     settings = start()
     database = database_of(settings)
-    out.print(logins_table(database, fill(settings, database)))
+    logins = fill(settings, database)
+    out.print(logins_table(database, logins) if logins else _("There are people already; nothing was filled in."))
 
 
 @app.command()

@@ -238,7 +238,6 @@ def test_who_serves_a_queue_and_how_soon_he_is_asked(database, wangfang):
         asked = [(user.name, member.penalty) for member, user in queues.members(db, "repair")]
         assert asked == [("李娜", 0), ("王芳", 1)]
         assert [queue.name for queue in queues.list_queues(db)] == ["inquiry", "repair"]
-        assert [queue.title("zh") for queue in queues.queues_of(db, "1001")] == ["报修"]
         queues.remove_member(db, "repair", "1002")
         assert len(queues.members(db, "repair")) == 1
         for queue, extension in (("repair", "1042"), ("nothing", "1001")):
