@@ -1,4 +1,4 @@
-"""Sheets of customers and engines, in and out."""
+"""Sheets of customers, engines, relations and parts, in and out."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def export(
     kind: Annotated[str, typer.Argument(help=KIND)],
     file: Annotated[Path, typer.Argument(help="Where to write: a name that ends in .csv or .xlsx.", dir_okay=False)],
 ) -> None:
-    """Write all customers or engines into a sheet, in the columns in which they come in."""
+    """Write all records of a kind into a sheet, in the columns in which they come in."""
     from ticketing import exports, sheets
 
     settings = start()
