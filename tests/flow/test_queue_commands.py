@@ -27,7 +27,8 @@ def migrated(tmp_path_factory) -> bytes:
     database = Database(f"sqlite:///{path}")
     database.migrate()
     database.close()
-    return path.read_bytes()
+    content: bytes = path.read_bytes()
+    return content
 
 
 @pytest.fixture
