@@ -96,7 +96,9 @@ def _state(page: Page, db: Session) -> dict[str, Any]:
         "since": _seconds(seat.since),
         "queue": seat.queue,
         "wrap_up_until": _seconds(seat.wrap_up_until),
-        "phone_window": page.desktop.hub.open_window(page.user, window_of(db, seat.extension)),
+        "phone_window": page.desktop.hub.open_window(
+            page.user, window_of(db, seat.extension), reachable=seat.reachable
+        ),
         "kept": kept_for(db, seat.extension, page.settings.switch.keep_caller_s),
         "reachable": seat.reachable,
         "desk_phone": seat.desk_phone,

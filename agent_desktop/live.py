@@ -163,9 +163,13 @@ class Hub:
                 return wire
         return None
 
-    def open_window(self, user: User, window: str) -> str | None:
-        """The window's name while its page is open here, else None."""
-        there = any(w.window == window and w.user.id == user.id and w.gone_at is None for w in list(self._wires))
+    def open_window(self, user: User, window: str, *, reachable: bool) -> str | None:
+        """The window's name while its page is open, else None.
+
+        One that was never here may be open at another process: it is for as long as the switch reaches the phone.
+        """
+        here = [wire for wire in list(self._wires) if wire.window == window and wire.user.id == user.id]
+        there = any(wire.gone_at is None for wire in here) if here else reachable
         return window if window and there else None
 
     def _sweep(self) -> None:

@@ -90,7 +90,7 @@ def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str
                 row = helping.ask(db, _talk(db, user), user, at)
                 return _said("help"), [HelpChanged(agent=row.extension, call_id=row.call_id, open=True)]
             case what:
-                return _said(what), record(db, _facts(db, what, user, at), "phone")
+                return _said_now(db, what, user), record(db, _facts(db, what, user, at), "phone")
     except Unavailable as refused:
         return refused.prompt, []
     except CallCenterError as refused:
@@ -100,6 +100,13 @@ def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str
 
 def _said(what: str) -> str:
     return f"code-{what.replace('_', '-')}"
+
+
+def _said_now(db: Session, what: str, user: User) -> str:
+    """A break of one who talks, or writes, begins when that is over."""
+    agent = db.get(Agent, user.extension)
+    busy = agent is not None and agent.state in ("talking", "wrap_up")
+    return "code-break-later" if busy and what.startswith(_BREAK) else _said(what)
 
 
 def _facts(db: Session, what: str, user: User, at: datetime) -> list[Fact]:

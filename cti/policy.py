@@ -26,9 +26,10 @@ from config.queues import Queue
 from config.settings import Settings
 from cti import agents, members
 from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.calls import PAGE_GONE
 from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
 from cti.projection import record
-from cti.rows import Agent, Call, Offer
+from cti.rows import Agent, Call, Leg, Offer
 from cti.wire import BadField
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,13 @@ def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime |
     return over, next_at
 
 
-def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
+def after_misses(db: Session, misses: Iterable[AgentMissed], pageless: Collection[str] = ()) -> list[Fact]:
     """Whoever let a call ring is put on a break, until he says that he is back.
 
     Not one whose call somebody else took while all phones rang, nor one who chose another status himself, nor one
     whose ringing was cut short: the caller hung up, or had waited for as long as his queue allows, or his page was
-    loaded again. And not one whose phone is gone: nobody heard it, and he is rung when it is back.
+    loaded again. And not one whose phone is gone: nobody heard it, and he is rung when it is back. ``pageless``: agents
+    with a desk phone; one that says of itself what a page says is broken, and would be rung for ever.
     """
     breaks: list[Fact] = []
     for missed in misses:
@@ -76,7 +78,9 @@ def after_misses(db: Session, misses: Iterable[AgentMissed]) -> list[Fact]:
         call = db.get(Call, missed.call_id) if missed.call_id else None
         offer = db.get(Offer, missed.leg_id)
         taken = call is not None and call.state == "talking" and call.agent != missed.agent
-        cut = offer is not None and offer.outcome == "cancelled" and not rang_out(db, missed)
+        leg = db.get(Leg, missed.leg_id)
+        broken = leg is not None and leg.cause == PAGE_GONE and missed.agent in pageless
+        cut = offer is not None and offer.outcome == "cancelled" and not rang_out(db, missed) and not broken
         if agent is not None and agent.status == "available" and agent.reachable and not taken and not cut:
             breaks.append(
                 StatusChosen(agent=missed.agent, status="on_break", reason="missed", by="policy", at=missed.at)
@@ -95,6 +99,7 @@ class Policy:
 
     def __init__(self, settings: Settings, database: Database, bus: Bus, door: Door) -> None:
         self.refused: dict[Step, str] = {}  # what the switch would not do at the last look, in its words
+        self._pageless = {phone.partition("@")[0] for phone in settings.switch.desk_phones}
         self._settings = settings
         self._database = database
         self._bus = bus
@@ -209,7 +214,7 @@ class Policy:
             if over or settled:
                 with self._database.write() as db:
                     over, next_at = finished_wrap_ups(db, at)
-                    events = record(db, [*over, *after_misses(db, settled)], "policy")
+                    events = record(db, [*over, *after_misses(db, settled, self._pageless)], "policy")
             else:
                 events = []
         except OperationalError:

@@ -86,7 +86,7 @@ def test_wrap_up_is_made_longer_and_ended_by_code_and_getting_ready_ends_it_too(
         ready, *(fact for fact in arrival("tel-1795310468.8")), ringing("tel-1795310468.8"), answer("tel-1795310468.8")
     )
     tell(ready, *hang_up("tel-1795310468.8"))
-    press(ready, "break_meeting")
+    assert press(ready, "break_meeting")[0] == "code-break-later"
     assert agent_of(ready).state == "wrap_up"
     assert press(ready, "ready")[0] == "code-ready"
     assert (agent_of(ready).state, agent_of(ready).status) == ("idle", "available")
@@ -165,8 +165,8 @@ def test_everything_a_phone_may_be_told_is_spoken_in_both_languages():
     moves = ("fetch", "transfer", "ask", "back", "meet")  # what these do is heard
     offered = [codes._said(name) for name, _code in Settings().codes.offered if name not in moves]
     refusals = ("no-wrap-up", "no-more-time", "no-call", "none-parked", "do-not-call", "hours", "refused", "nobody")
-    of_transfers = ("whom", "no-number", "not-free")
-    for name in (*offered, *(f"code-{one}" for one in (*refusals, *of_transfers))):
+    others = ("whom", "no-number", "not-free", "break-later")
+    for name in (*offered, *(f"code-{one}" for one in (*refusals, *others))):
         assert {f"zh/cc/{name}", f"en/cc/{name}"} <= told
 
 
@@ -214,7 +214,7 @@ async def test_the_phone_is_answered_once_and_what_comes_too_late_is_let_be(read
         answers = [(told["Channel"], told["Variable"], told["Value"]) for told in ami.actions("Setvar")]
         assert answers == [
             ("PJSIP/1001-1", "SAID", "code-help"),
-            ("PJSIP/1001-2", "SAID", "code-break-lunch"),
+            ("PJSIP/1001-2", "SAID", "code-break-later"),
             ("nonsense", "SAID", "code-refused"),
             ("PJSIP/1001-3", "SAID", "code-ready"),
         ]

@@ -9,9 +9,10 @@ import pytest
 
 from agent_desktop.windows import window_of
 from callcenter.database import now
+from callcenter.facts import PhoneSeen
 from callcenter.nudges import PhoneTaken
 from cti.rows import Leg
-from tests.told import Caller
+from tests.told import Caller, tell
 from ticketing import drafts
 
 
@@ -78,6 +79,8 @@ def test_the_window_that_registered_last_has_the_phone_and_the_others_are_told(d
     with desk.database.read() as db:
         assert window_of(db, "1001") == "home"
     assert client.get("/desk/now").json()["phone_window"] is None  # its page is not open
+    tell(desk.database, desk.bus, [PhoneSeen(at=now(), switch="tel", agent="1001", reachable=True)])
+    assert client.get("/desk/now").json()["phone_window"] == "home"  # it is, at another process
     assert [(one.agent, one.window) for one in told] == [("1001", "office"), ("1001", "home")]
 
 

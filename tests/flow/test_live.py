@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 
 from agent_desktop import live
 from callcenter.database import now
-from callcenter.facts import StatusChosen
+from callcenter.facts import PhoneSeen, StatusChosen
 from callcenter.nudges import CallChanged, RecordingChanged, TicketChanged
 from config import people
 from tests.desktop import Desk, answer, arrival, closing_code, hang_up, link, ringing, served, tell
@@ -245,6 +245,17 @@ def test_a_window_whose_line_broke_hears_what_it_missed_in_order_and_nothing_twi
             missed.append(json.loads(browser.recv(5)))
         assert [one["seq"] for one in missed] == list(range(seq + 1, seq + 1 + len(missed)))
         assert "talking" in [one["state"] for one in missed if one["type"] == "CallChanged"]
+
+
+def test_a_window_that_goes_is_told_to_the_agents_other_windows_and_is_known_to_be_gone(centre):
+    tell(centre, PhoneSeen(at=now(), switch="tel", agent="1001", reachable=True))  # by what the crash left behind
+    hub, wang = centre.app.state.desktop.hub, centre.users["wangfang"]
+    with link(centre, "/live?window=w4", "wangfang") as other:
+        with link(centre, "/live?window=w3", "wangfang"):
+            wait_until(lambda: hub.count == 2)
+            assert hub.open_window(wang, "w3", reachable=True) == "w3"
+        heard(other, "WindowGone")
+        assert hub.open_window(wang, "w3", reachable=True) is None
 
 
 @pytest.mark.parametrize("who", ["wangfang", "lina"])

@@ -270,6 +270,11 @@ async def test_who_loads_his_page_again_while_it_rings_is_back_with_his_phone_an
         here.happens(PhoneSeen(agent="1001", reachable=True, at=now()))
         await until(lambda: here.policy._missed == [] and here.members.of("1001") == {"repair": "", "inquiry": ""})
         assert here.agent("1001").status == "available"
+        with database.read() as db:
+            miss = AgentMissed(at=now(), agent="1001", ring_ms=3000, queue="repair", **leg)
+            assert policy_.after_misses(db, [miss]) == []
+            (broken,) = policy_.after_misses(db, [miss], {"1001"})  # no page is there that could be loaded again
+        assert isinstance(broken, StatusChosen)
 
 
 @in_loop
