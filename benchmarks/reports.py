@@ -9,6 +9,7 @@ they read all of it anyway. Every number they compute must be ours.
 from __future__ import annotations
 
 import csv
+import gc
 import math
 import shutil
 import sqlite3
@@ -128,6 +129,8 @@ def _missing(mark: Path) -> bool:
 def _compared(store: str, database: Database, ask: Ask, duck: dict[str, float], calls: int, tries: int) -> list[Row]:
     """Each report timed beside the same figures by one statement, and held against them."""
     told = []
+    gc.collect()
+    gc.freeze()  # as every process of ours does once it has started
     for one in standard("/"):
         ours_s, made = _timed(lambda one=one: _report(database, one.asked), 5)  # type: ignore[misc]
         name = f"reports: {one.name}, {calls / 1e6:.1f} million calls, {store}"
