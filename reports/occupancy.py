@@ -97,14 +97,14 @@ class Spent:
     def whole(self, queue: str | None = None) -> Time:
         """Of all the period; who served the queue on every day of it is told by his sum, others day by day."""
         found = Time()
-        for agent in self.by_agent if queue is None else self._always(queue):
+        sometimes = {} if queue is None else self._sometimes(queue)
+        for agent in self.by_agent if queue is None else self._runs(queue).keys() - sometimes.keys():
             tally = self.by_agent.get(agent, AgentTally())
             found.add(tally.ready_us, busy(tally))
-        if queue is not None:
-            for agent in self._sometimes(queue):
-                for day_us, (ready_us, busy_us) in self._of_movers.get(agent, ()):
-                    if self._served(queue, agent, day_us):
-                        found.add(ready_us, busy_us)
+        for agent, served in sometimes.items():
+            for day_us, (ready_us, busy_us) in self._of_movers.get(agent, ()):
+                if self._numbers.get(day_us) in served:
+                    found.add(ready_us, busy_us)
         return found
 
     @cached_property
@@ -123,7 +123,8 @@ class Spent:
     @cached_property
     def _of_movers(self) -> dict[str, list[tuple[int, Sequence[int]]]]:
         found: dict[str, list[tuple[int, Sequence[int]]]] = {}
-        for day_us, agent, times in self._of_days(set().union(*map(self._sometimes, self._memberships))):
+        movers = {agent for queue in self._memberships for agent in self._sometimes(queue)}
+        for day_us, agent, times in self._of_days(movers):
             found.setdefault(agent, []).append((day_us, times))
         return found
 
@@ -160,14 +161,17 @@ class Spent:
         number = self._numbers.get(day_us)
         return any(number in run for run in self._runs(queue).get(agent, ()))
 
-    def _always(self, queue: str) -> set[str]:
-        """Who served the queue on every day."""
-        whole = range(len(self._days))
-        runs = self._runs(queue)
-        return {agent for agent, own in runs.items() if whole in own or set().union(*own).issuperset(whole)}
+    def _sometimes(self, queue: str) -> dict[str, set[int]]:
+        """Who served the queue on some of the days only, and on which."""
+        if queue not in self._known:
+            whole = range(len(self._days))
+            some = {agent: set().union(*runs) for agent, runs in self._runs(queue).items() if whole not in runs}
+            self._known[queue] = {agent: served for agent, served in some.items() if len(served) < len(whole)}
+        return self._known[queue]
 
-    def _sometimes(self, queue: str) -> set[str]:
-        return self._runs(queue).keys() - self._always(queue)
+    @cached_property
+    def _known(self) -> dict[str, dict[str, set[int]]]:
+        return {}
 
     def _runs(self, queue: str) -> dict[str, list[range]]:
         """By agent the days on which he served the queue, by their number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import groupby
 
 from callcenter.errors import CallCenterError
@@ -60,7 +61,8 @@ def span(first: date, last: date, zone: tzinfo) -> Period:
     return Period(_midnight(first, zone), _midnight(last + ONE, zone))
 
 
-def days(period: Period, zone: tzinfo) -> list[Period]:
+@lru_cache(maxsize=8)  # a report asks for its own several times
+def days(period: Period, zone: tzinfo) -> tuple[Period, ...]:
     """The local days of a period that begins and ends with one; days a zone has skipped are left out."""
     found = []
     local = period.start.astimezone(zone).date()
@@ -71,7 +73,7 @@ def days(period: Period, zone: tzinfo) -> list[Period]:
         if end > start:
             found.append(Period(start, end))
             start = end
-    return found
+    return tuple(found)
 
 
 def slices(period: Period, minutes: int = 30) -> Iterator[Period]:

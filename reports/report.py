@@ -89,8 +89,12 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
     found = counts.tallies(db, zone, now, asked.period, pieces, asked.queue)
     mine = {name: own for name, own in rules.items() if asked.queue in (None, name)}
 
-    of_pieces = [counts.sums(of, rules, levels) for of in found]
     called = {name for of in found for name in of}
+    if asked.by == "queue":
+        of_queues = {name: counts.sums({name: own}, rules, levels) for name, own in found[0].items()}
+        of_pieces = [*of_queues.values()]
+    else:
+        of_pieces = [counts.sums(of, rules, levels) for of in found]
     whole = counts.told(queue.Sums.together(of_pieces), called, rules, levels, asked.queue)
     spent = occupancy.Spent(db, zone, now, asked.period)
     busy = spent.by_piece(pieces, asked.queue) if step else [spent.whole(asked.queue)]
@@ -109,7 +113,7 @@ def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: Ser
         ]
     elif asked.by == "queue":
         for name in [*mine, *sorted(called - mine.keys())]:  # those deleted since at the end
-            sums = counts.sums({name: found[0].get(name, [])}, rules, levels)
+            sums = of_queues.get(name) or queue.Sums()
             figures = counts.told(sums, [name], rules, levels, name, LINE_FIGURES)
             figures.append(spent.whole(name).figure)
             lines.append(Line(period=asked.period, queue=name, figures=figures))
