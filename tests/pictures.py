@@ -16,7 +16,10 @@ from tests.centre import ROOT, Centre
 
 def sign_in(browser: Browser, centre: Centre, login: str, path: str, dark: bool = False) -> Page:
     page = browser.new_page(
-        viewport={"width": 1280, "height": 720}, color_scheme="dark" if dark else "light", device_scale_factor=1.5
+        viewport={"width": 1280, "height": 720},
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=1.5,
+        permissions=["microphone", "notifications"],
     )
     page.goto(f"{centre.url}/login")
     page.fill("input[name=login]", login)
