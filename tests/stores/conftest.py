@@ -1,4 +1,4 @@
-"""Private servers of the stores we work with: a Redis of our own, on a free port."""
+"""Private servers of the stores we work with, on free ports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from callcenter.database import Database
 from tests.ports import free_port
+from tests.stores.postgresql import cluster, migrated
 from tests.waiting import wait_until
 
 
@@ -36,6 +38,19 @@ class RedisServer:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """One PostgreSQL for all who need one."""
+    with cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Database]:
+    with migrated(server) as database:
+        yield database
 
 
 @pytest.fixture

@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import inspect, text
+
+import tests.tables  # noqa: F401 - the tables must be known before they are made
+from callcenter.database import Database
 from tests.ports import free_port
 
 
@@ -45,3 +49,17 @@ def cluster(kept: Path | None = None) -> Iterator[str]:
     finally:
         if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Database]:
+    """A database with every table; it leaves them empty."""
+    database = Database(url)
+    database.migrate()
+    try:
+        yield database
+    finally:
+        with database.engine.begin() as connection:
+            tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+            connection.execute(text(f"TRUNCATE {', '.join(sorted(tables))} RESTART IDENTITY CASCADE"))
+        database.close()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
 
 from callcenter import jobs, ledger, worker
 from callcenter.bus import LocalBus
@@ -17,26 +16,8 @@ from callcenter.database import Base, Database
 from callcenter.errors import DatabaseUnreachable
 from callcenter.facts import QueueJoined
 from tests.ports import free_port
-from tests.stores.postgresql import cluster
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with cluster() as url:
-        yield url
-
-
-@pytest.fixture
-def database(server):
-    database = Database(server)
-    database.migrate()
-    yield database
-    with database.engine.begin() as connection:
-        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-    database.close()
 
 
 def ours(thing: Any, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:

@@ -5,34 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from callcenter import ledger
-from callcenter.database import Base, Database
 from callcenter.ledger import LedgerRow
 from cti.projection import rebuild, recognise, record
 from cti.rows import Call, Spell
 from tests.dumps import dump
 from tests.facts import NINE, Told, answered_call
-from tests.stores.postgresql import cluster
-
-
-@pytest.fixture(scope="module")
-def server():
-    with cluster() as url:
-        yield url
-
-
-@pytest.fixture
-def database(server):
-    database = Database(server)
-    database.migrate()
-    yield database
-    with database.engine.begin() as connection:
-        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-    database.close()
 
 
 def test_a_switch_and_a_desk_tell_of_one_agent_at_once_and_the_ledger_rebuilds_the_same_rows(database):

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 
-from callcenter.database import Base, Database
 from config import people
 from config.people import TooManyAttempts, User, WrongLogin
 from config.settings import Settings
@@ -17,7 +16,7 @@ from cti.demo import fill_calls
 from cti.rows import Call, Segment
 from reports import keep, periods, report, today
 from tests.facts import Told
-from tests.stores.postgresql import cluster
+from tests.stores.postgresql import migrated
 from ticketing import customers, demo, duplicates, engines, merges, parts, search, tickets
 from ticketing.merges import MergedMeanwhile
 from ticketing.rows import Engine, Ticket
@@ -29,23 +28,12 @@ AGENT = User(login="wangfang", name="王芳", role="agent")
 
 
 @pytest.fixture(scope="module")
-def server():
-    with cluster() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
 def database(server):
-    database = Database(server)
-    database.migrate()
-    with database.write() as db:
-        demo.fill(db, Settings(), NOW)
-    fill_calls(database, Settings(), NOW)
-    yield database
-    with database.engine.begin() as connection:
-        tables = ", ".join(f'"{table}"' for table in Base.metadata.tables)
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-    database.close()
+    with migrated(server) as database:
+        with database.write() as db:
+            demo.fill(db, Settings(), NOW)
+        fill_calls(database, Settings(), NOW)
+        yield database
 
 
 @pytest.mark.parametrize(
