@@ -240,7 +240,6 @@ const on_screen = () => Promise.race([
   new Promise((give) => { requestAnimationFrame(() => requestAnimationFrame(give)); }),
 ]);
 
-export const title_of = (call_id) => cards.get(call_id)?.title ?? "";
 export const is_open = (call_id) => cards.has(call_id);
 export const form_shown = () => cards.get(shown)?.form ?? null;
 export const form_of = (call_id) => cards.get(call_id)?.form ?? null;
