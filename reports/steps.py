@@ -9,6 +9,7 @@ from typing import Any
 from callcenter import facts as told
 from callcenter.events import Fact
 from callcenter.texts import marked as _
+from cti import calls
 
 CAUSES: dict[int, str] = {  # Q.850
     1: _("number not in use"),
@@ -59,6 +60,7 @@ class Known:
     taken: frozenset[str] = frozenset()  # of these, those that were answered
     outside: Mapping[str, str] = field(default_factory=dict)  # leg out of the house: the number called
     came_from: Mapping[str, str] = field(default_factory=dict)  # leg: the call it began in
+    gone: frozenset[str] = frozenset()  # legs whose page or phone went away
 
 
 def known(call_id: str, facts: Iterable[Fact], came_from: Mapping[str, str]) -> Known:
@@ -66,8 +68,11 @@ def known(call_id: str, facts: Iterable[Fact], came_from: Mapping[str, str]) -> 
     rung: set[str] = set()
     taken: set[str] = set()
     outside: dict[str, str] = {}
+    gone: set[str] = set()
     for fact in facts:
         match fact:
+            case told.LegEnded(cause=calls.PAGE_GONE):
+                gone.add(fact.leg_id)
             case told.LegStarted() if fact.trunk and fact.leg_id != call_id:
                 outside[fact.leg_id] = fact.number or fact.caller_number or fact.did
             case told.LegStarted(agent=str(agent)) if agent:
@@ -77,7 +82,7 @@ def known(call_id: str, facts: Iterable[Fact], came_from: Mapping[str, str]) -> 
                 rung.add(fact.leg_id)
                 if isinstance(fact, told.AgentAnswered):
                     taken.add(fact.leg_id)
-    return Known(call_id, agents, frozenset(rung), frozenset(taken), outside, came_from)
+    return Known(call_id, agents, frozenset(rung), frozenset(taken), outside, came_from, frozenset(gone))
 
 
 def words(fact: Fact, known: Known, outcome: str = "") -> Said | None:
@@ -85,7 +90,7 @@ def words(fact: Fact, known: Known, outcome: str = "") -> Said | None:
     if isinstance(fact, told.LegStarted | told.LegAnswered | told.LegEnded | told.BridgeEntered | told.BridgeLeft):
         return _of_leg(fact, known, outcome)
     if isinstance(fact, told.AgentRung | told.AgentMissed | told.AgentAnswered | told.AgentDone):
-        return _of_offer(fact)
+        return _of_offer(fact, known)
     match fact:
         case told.MenuStep():
             text = _("Menu · %(step)s: heard “%(heard)s”") if fact.heard else _("Menu · %(step)s: heard nothing")
@@ -177,11 +182,14 @@ def _whose(leg_id: str, known: Known) -> dict[str, Any]:
     return {"who": known.outside.get(leg_id) or ("caller" if leg_id == known.call_id else "other")}
 
 
-def _of_offer(fact: told.AgentRung | told.AgentMissed | told.AgentAnswered | told.AgentDone) -> Said:
+def _of_offer(fact: told.AgentRung | told.AgentMissed | told.AgentAnswered | told.AgentDone, known: Known) -> Said:
     values: dict[str, Any] = {"agent": fact.agent, "queue": fact.queue}
     match fact:
         case told.AgentRung():
             return Said(_("Rang %(agent)s"), values)
+        case told.AgentMissed() if fact.leg_id in known.gone:
+            text = _("The page or phone of %(agent)s went away while it rang, after %(ring_ms)s")
+            return Said(text, values | {"ring_ms": fact.ring_ms})
         case told.AgentMissed():
             return Said(_("%(agent)s did not answer within %(ring_ms)s"), values | {"ring_ms": fact.ring_ms})
         case told.AgentAnswered():

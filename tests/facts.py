@@ -77,10 +77,10 @@ class Told:
         self.leg(leg_id, after, f"PJSIP/{agent}-0000000a", agent=agent)
         return self.say(AgentRung, 0.001, leg_id, caller_leg_id=self.call_id, queue=queue, agent=agent)
 
-    def misses(self, agent: str, leg_id: str, queue: str = "repair", after: float = 15) -> Told:
+    def misses(self, agent: str, leg_id: str, queue: str = "repair", after: float = 15, cause: int = 0) -> Told:
         ring_ms = int(after * 1000)
         self.say(AgentMissed, after, leg_id, queue=queue, agent=agent, ring_ms=ring_ms)
-        return self.ends(leg_id, 0.0003, cause=0)
+        return self.ends(leg_id, 0.0003, cause=cause)
 
     def answers(self, agent: str, leg_id: str, queue: str = "repair", after: float = 4, bridge: str = "b-1") -> Told:
         self.say(LegAnswered, after, leg_id)

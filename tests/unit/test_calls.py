@@ -177,7 +177,7 @@ def test_such_a_ringing_is_nobodys_miss_either_when_the_logs_tell_the_end_of_his
 
 
 def test_a_ringing_that_a_reload_of_the_page_cut_short_is_nobodys_miss():
-    said = Told().arrives().joins().rings("1001", B).misses("1001", B, after=3).ends(B, 0.002, cause=27)
+    said = Told().arrives().joins().rings("1001", B).misses("1001", B, after=3, cause=27)
     story = heard(said.rings("1001", C, after=1).answers("1001", C))
     assert (story.state, offers(story)) == (State.TALKING, [("1001", "cancelled"), ("1001", "answered")])
 

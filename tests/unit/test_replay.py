@@ -163,6 +163,12 @@ def test_transfers_name_who_sent_the_caller_where_and_how():
     assert words[-1] == "1001 sent the caller on to 1002"
 
 
+def test_a_ringing_that_a_reload_of_the_page_cut_short_is_not_told_as_unanswered():
+    leg = f"{CALL}-2"
+    said = Telling().arrives().joins().rings(WANG, leg).misses(WANG, leg, after=3, cause=27)
+    assert told(replayed(said))[-1] == "The page or phone of 1001 went away while it rang, after 3000"
+
+
 def test_the_link_lost_during_the_call_is_a_step():
     said = Telling().arrives().joins()
     said.facts.append(SwitchLost(at=said.at + timedelta(seconds=1), switch="tel"))
