@@ -27,7 +27,8 @@ from config import people
 from config.people import User
 from config.settings import ONLY_IN_TALK, Settings
 from cti import agents, dialling, helping, wishes
-from cti.ami import Door, SwitchRefused
+from cti.ami import Door
+from cti.link import SwitchRefused
 from cti.moves import HUNG_UP
 from cti.projection import record
 from cti.rows import Agent, Call, Segment

@@ -15,9 +15,10 @@ from callcenter.database import Database, now
 from callcenter.events import Fact
 from config.settings import Settings
 from cti import invariants, resync
-from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.ami import Door
 from cti.codes import PRESSED, Codes
 from cti.control import Control
+from cti.link import SwitchRefused, SwitchUnreachable
 from cti.policy import Policy
 from cti.spool import Spool
 from cti.store import AGAIN_S, AWAY, Store

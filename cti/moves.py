@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from callcenter.errors import CallCenterError
-from cti.ami import Door, SwitchRefused
+from cti.ami import Door
 from cti.calls import PAGE_GONE
+from cti.link import SwitchRefused
 from cti.rows import Leg
 
 SENT_ON = "tel"  # the context where queues, agents and numbers can be reached

@@ -25,8 +25,9 @@ from callcenter.nudges import AgentChanged, SwitchChanged
 from config.queues import Queue
 from config.settings import Settings
 from cti import agents, members
-from cti.ami import Door, SwitchRefused, SwitchUnreachable
+from cti.ami import Door
 from cti.calls import PAGE_GONE
+from cti.link import SwitchRefused, SwitchUnreachable
 from cti.places import Place, Step, found_places, interface_of, repairs, wished_places
 from cti.projection import record
 from cti.rows import Agent, Call, Leg, Offer

@@ -15,7 +15,7 @@ from pathlib import Path
 from callcenter.errors import BadInput, CallCenterError
 from callcenter.texts import marked, said
 from config.settings import Settings
-from cti.ami import SwitchRefused, SwitchUnreachable
+from cti.link import SwitchRefused, SwitchUnreachable
 from cti.telephone import QUIET_MS, Telephone
 from cti.wire import Message
 

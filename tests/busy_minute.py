@@ -29,8 +29,8 @@ from callcenter.payloads import as_payload
 from config import queues
 from config.queues import Did
 from config.switch import sip_password
-from cti.ami import SwitchRefused
 from cti.intake import Intake
+from cti.link import SwitchRefused
 from cti.projection import record
 from cti.rows import Agent, Call, Leg
 from ivr import prompts

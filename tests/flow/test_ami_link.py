@@ -15,7 +15,8 @@ import pytest
 
 from callcenter.database import now
 from config.settings import Switch
-from cti.ami import Door, LoginRefused, SwitchRefused, SwitchUnreachable
+from cti.ami import Door, LoginRefused
+from cti.link import SwitchRefused, SwitchUnreachable
 from cti.wire import BadField
 from tests.fake_ami import BANNER, FakeAmi, event, fake_ami, listed, ok
 from tests.loop import in_loop, until

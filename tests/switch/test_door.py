@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from callcenter.database import now
-from cti.ami import Door, SwitchRefused
+from cti.ami import Door
+from cti.link import SwitchRefused
 from cti.moves import end
 from cti.places import Place, Places, found_places, repairs
 from cti.wire import BadField

@@ -16,7 +16,7 @@ JOINS = {"callcenter/cli.py", "callcenter/run.py", "callcenter/start.py", "callc
 }
 JOINED = ("callcenter.cli", "callcenter.commands", "callcenter.run", "callcenter.start")
 ONLY_IN = {
-    "panoramisk": {"cti/ami.py"},
+    "panoramisk": {"cti/ami.py", "cti/link.py"},
     "twisted": {"ivr/agi.py", "ivr/session.py", "callcenter/run.py"},
     "vosk": {"ivr/speech.py", "recordings/transcribe.py"},
     "asterisk": {"ivr/fallback.py"},
