@@ -57,8 +57,8 @@ from agent_desktop import (
 )
 from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Health
+from agent_desktop.hub import Hub
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
-from agent_desktop.live import Hub
 from agent_desktop.metrics import Metrics
 from agent_desktop.page import environments, version_of
 from agent_desktop.session import signed_in, unforged

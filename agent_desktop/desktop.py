@@ -18,7 +18,7 @@ from config.settings import Settings
 if TYPE_CHECKING:
     from agent_desktop.bell import Bell
     from agent_desktop.board import DayFigures
-    from agent_desktop.live import Hub
+    from agent_desktop.hub import Hub
     from agent_desktop.metrics import Metrics
     from agent_desktop.sockets import Sockets
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent_desktop.desktop import DesktopHere
-from agent_desktop.live import Hub, queue_counts
+from agent_desktop.hub import Hub, queue_counts
 from agent_desktop.sockets import Sockets
 from callcenter.database import Database
 from cti.rows import Agent, BreachRow, Call

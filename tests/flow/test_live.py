@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from agent_desktop import live
+from agent_desktop import hub as hubs
 from callcenter.database import now
 from callcenter.facts import PhoneSeen, StatusChosen
 from callcenter.nudges import CallChanged, RecordingChanged, TicketChanged
@@ -117,7 +117,7 @@ def test_a_supervisor_hears_everything_in_order_and_numbered(centre):
 
 
 def test_counts_are_merged_to_one_a_second_and_are_right_at_the_end(centre, monkeypatch):
-    monkeypatch.setattr(live, "COUNTS_EVERY_S", 0.2)
+    monkeypatch.setattr(hubs, "COUNTS_EVERY_S", 0.2)
     with following(centre, "lina") as browser:
         began = time.monotonic()
         for number in range(20):
@@ -179,7 +179,7 @@ def test_a_session_ended_in_another_process_is_noticed(centre, monkeypatch):
 
 
 def test_one_who_does_not_read_is_dropped_and_hurts_nobody(centre, monkeypatch):
-    monkeypatch.setattr(live, "BACKLOG", 64)
+    monkeypatch.setattr(hubs, "BACKLOG", 64)
     hub = centre.app.state.desktop.hub
     with lazy_browser(centre, "zhaomin"), following(centre, "admin") as keen:
         wait_until(lambda: hub.count == 2)
@@ -194,7 +194,7 @@ def test_one_who_does_not_read_is_dropped_and_hurts_nobody(centre, monkeypatch):
 
 
 def test_one_who_was_too_slow_is_told_to_start_again(centre, monkeypatch):
-    monkeypatch.setattr(live, "BACKLOG", 64)
+    monkeypatch.setattr(hubs, "BACKLOG", 64)
     with following(centre, "zhaomin") as browser:
         for number in range(5000):
             centre.bus.publish(CallChanged(call_id=f"tel-{number}", state="arrived", queue="x" * 2000))
@@ -209,7 +209,7 @@ def test_a_browser_that_goes_away_is_forgotten(centre):
 
 
 def test_silence_can_be_told_from_a_dead_line(centre, monkeypatch):
-    monkeypatch.setattr(live, "TICK_EVERY_S", 0.05)
+    monkeypatch.setattr(hubs, "TICK_EVERY_S", 0.05)
     with following(centre, "wangfang") as browser:
         first = heard(browser, "Tick")
         assert heard(browser, "Tick")["seq"] == first["seq"] + 1
