@@ -40,8 +40,9 @@ set_zone(first.zone);
 
 /** A call rings here: its card first, everything else after. */
 async function rings(call_id, sent = false) {
-  ring(call_id, seat.now.number);
-  const card = await cards.pop(call_id, { sent });
+  const popped = cards.pop(call_id, { sent });
+  ring(call_id, seat.now.number, popped.then(cards.settled));
+  const card = await popped;
   if (card && (seat.now.state === "ringing" || phone.call?.stage === "ringing")) ring(call_id, card.title);
 }
 

@@ -6,6 +6,7 @@ import { _ } from "./texts.js";
 const PERIOD_S = 3;
 const RINGS = 20;
 const TONE_S = 0.4;
+const RINGS_WITHIN_MS = 150; // to begin costs the browser some 5 ms, and the card of the call comes first
 const title = document.title;
 let sound = null;
 let period = null;
@@ -37,7 +38,7 @@ function one_ring() {
   return heard;
 }
 
-/** All rings of the next minute at once: a hidden page's timers come late, its sound does not. */
+/** All rings of the next minute at once: nothing has to wake for the next one. */
 function ring_for_a_while() {
   if (!sound || sound.state !== "running") return;
   const loud = new AudioBufferSourceNode(sound, { buffer: period, loop: true });
@@ -47,14 +48,22 @@ function ring_for_a_while() {
   ringing.loud = loud;
 }
 
-/** Ring for this call until stop_ringing(); saying it again only changes who is named. */
-export function ring(call_id, who) {
+/** Ring for this call until stop_ringing(), behind `first`; saying it again only changes who is named. */
+export function ring(call_id, who, first = null) {
   if (ringing?.call_id === call_id) {
     ringing.who = who || ringing.who;
     return;
   }
   stop_ringing();
-  ringing = { call_id, who, notice: null, timer: 0, lit: false };
+  const mine = ringing = { call_id, who, notice: null, timer: 0, lit: false };
+  const begin = () => { if (ringing === mine && !mine.timer) be_noticed(); };
+  if (document.hidden || !first) return begin(); // a hidden page's timers come late
+  setTimeout(begin, RINGS_WITHIN_MS);
+  first.finally(begin);
+}
+
+/** By ear, in the title, and on the desktop where the page is not seen. */
+function be_noticed() {
   ring_for_a_while();
   const flash = () => {
     ringing.lit = !ringing.lit;
@@ -63,7 +72,7 @@ export function ring(call_id, who) {
   ringing.timer = setInterval(flash, 500);
   flash();
   if (document.hidden && "Notification" in window && Notification.permission === "granted") {
-    ringing.notice = new Notification(_("Call"), { body: who, tag: "call", requireInteraction: true });
+    ringing.notice = new Notification(_("Call"), { body: ringing.who, tag: "call", requireInteraction: true });
     ringing.notice.onclick = () => { window.focus(); ringing?.notice?.close(); };
   }
 }
