@@ -47,6 +47,7 @@ from agent_desktop import (
     photos,
     queue_pages,
     report,
+    serving,
     sip,
     tickets,
     today,
@@ -75,7 +76,7 @@ _DAILY = (entry, desk, drafts, windows, line_check, board, calls, call_page, tic
 _AT_THE_PHONE = (control, kept, calling, helping, outcomes, phone_codes)
 _RECORDS = (merging, customers, engines, installing, parts, warranty_rules, imports)
 _OF_TICKETS = (dispatches, diary, photos, catalogue_pages)
-_OTHERS = (admin, knowledge, token_pages, webhook_pages, queue_pages, books)
+_OTHERS = (admin, knowledge, token_pages, webhook_pages, queue_pages, serving, books)
 BEHIND_THE_LOG_IN = (*_DAILY, *_AT_THE_PHONE, *_RECORDS, *_OF_TICKETS, *_OTHERS)
 
 

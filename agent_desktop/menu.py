@@ -35,6 +35,7 @@ MANAGE = (
     Entry("agents", "/stations", marked("Stations")),
     Entry("users", "/admin/tokens", marked("API tokens")),
     Entry("queues.write", "/admin/queues", marked("Queues")),
+    Entry("queues.write", "/admin/serving", marked("Who serves what")),
     Entry("warranty.write", "/warranty-rules", marked("Warranty rules")),
     Entry("webhooks", "/admin/webhooks", marked("Webhooks")),
 )

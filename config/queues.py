@@ -130,5 +130,16 @@ def set_member(db: Session, queue: str, extension: str, penalty: int = 0) -> Que
     return member
 
 
+def agents(db: Session) -> list[User]:
+    """Who can serve a queue: everybody with an extension who may log in."""
+    return list(db.scalars(select(User).where(User.extension.is_not(None), User.active).order_by(User.extension)))
+
+
+def served(db: Session) -> dict[tuple[str, str], int]:
+    """At which level an agent (his extension) serves a queue, where he does."""
+    rows = db.execute(select(QueueMember.extension, QueueMember.queue, QueueMember.penalty))
+    return {(extension, queue): penalty for extension, queue, penalty in rows}
+
+
 def remove_member(db: Session, queue: str, extension: str) -> None:
     db.execute(delete(QueueMember).where(QueueMember.queue == queue, QueueMember.extension == extension))

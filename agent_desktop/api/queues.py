@@ -16,6 +16,7 @@ from agent_desktop.api.shapes import Sent, Shape
 from agent_desktop.api.versions import IfMatch
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import DesktopHere, Reading
+from agent_desktop.serving import ask_for_flow
 from callcenter.database import now
 from callcenter.events import Event
 from callcenter.nudges import CallChanged
@@ -58,6 +59,31 @@ class Change(Shape):
     at: datetime
     by: str
     changes: dict[str, list[int | float | str]] = Field(description="What: before, and from now on.")
+
+
+class Member(Shape):
+    extension: str
+    name: str
+    level: int = Field(description="0 is asked first.")
+
+
+class SentMember(Sent):
+    level: int = Field(0, ge=0, le=100)
+
+
+class Dialled(Shape):
+    number: str
+    title: str
+    flow: str = Field(description="The menus its callers walk.")
+    language: str
+    default_queue: str = Field(description="Where callers wait whom no menu led elsewhere.")
+
+
+class SentDialled(Sent):
+    title: str = Field("", max_length=80)
+    flow: str = Field("service", max_length=40)
+    language: str = Field("zh", max_length=5)
+    default_queue: str = Field(max_length=40)
 
 
 class Outcome(Shape):
@@ -113,6 +139,60 @@ def change_queue(
 def list_changes(request: Request, db: Reading, name: str, before: Before = "", limit: Limit = 50) -> Listed[Change]:
     found = definitions.history(db, queues.load_queue(db, name).name, limit=1000)
     return cut(request, Change, found, before, limit, lambda one: one.version)
+
+
+# --- who serves a queue, and the numbers that lead to it -----------------------------------------------------------
+
+
+@router.get("/queues/{name}/members", dependencies=[right("queues.write")], summary="Who serves it")
+def list_members(request: Request, db: Reading, name: str, before: Before = "", limit: Limit = 50) -> Listed[Member]:
+    """The first to be asked first."""
+    found = _members(db, queues.load_queue(db, name).name)
+    return cut(request, Member, found, before, limit, lambda one: one.extension)
+
+
+@router.put("/queues/{name}/members/{extension}", dependencies=[right("queues.write")], summary="An agent serves it")
+def set_member(once: OnceHere, name: str, extension: str, sent: SentMember) -> Member:
+    def set_(db: Session) -> Member:
+        queues.set_member(db, name, extension, sent.level)
+        return next(one for one in _members(db, name) if one.extension == extension)
+
+    return once.do(set_)
+
+
+@router.delete(
+    "/queues/{name}/members/{extension}",
+    dependencies=[right("queues.write")],
+    status_code=204,
+    summary="He serves it no longer",
+)
+def end_member(desktop: DesktopHere, name: str, extension: str) -> None:
+    with desktop.database.write() as db:
+        queues.remove_member(db, queues.load_queue(db, name).name, extension)
+
+
+def _members(db: Session, name: str) -> list[Member]:
+    return [
+        Member(extension=member.extension, name=user.name, level=member.penalty)
+        for member, user in queues.members(db, name)
+    ]
+
+
+@router.get("/numbers", dependencies=[right("queues.write")], summary="The numbers people dial")
+def list_numbers(request: Request, db: Reading, before: Before = "", limit: Limit = 50) -> Listed[Dialled]:
+    return cut(request, Dialled, queues.list_numbers(db), before, limit, lambda one: one.number)
+
+
+@router.put("/numbers/{number}", dependencies=[right("queues.write")], summary="Say where a number leads")
+def put_number(once: OnceHere, number: str, sent: SentDialled) -> Dialled:
+    """A number that is not known yet is added."""
+    ask_for_flow(once.desktop.settings, sent.flow)
+
+    def put(db: Session) -> Dialled:
+        told = (sent.title or number, sent.flow, sent.language, sent.default_queue)
+        return Dialled.model_validate(queues.put_number(db, number, *told))
+
+    return once.do(put)
 
 
 # --- how calls come out --------------------------------------------------------------------------------------------
