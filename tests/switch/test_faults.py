@@ -27,7 +27,9 @@ RIGHT_WITHIN_S = 1.5  # after the link is up again
 
 
 MINUTES_LATER = 2 * reconcile.WRITTEN_WITHIN
-NOTICED_S = 7.0
+# A switch that is told nothing and tells on is missed as soon, if its events reach us at once (test_ami_link.py holds
+# that); on a machine that is busy they do not, and it is asked three times.
+NOTICED_S = {"frozen": 7.0, "deaf": 7.0, "dumb": 21.0}
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_the_link_breaks_while_calls_go_on(ours, fault):
         people.enter_context(ours.switch.caller(hold_s=1, number="13800000003"))  # comes and goes unseen
         wait_until(lambda: len(ours.switch.channels()) <= 2, 20, "two have left")
         if fault != "cut":
-            ours.missed_within(NOTICED_S, f"the link that is {fault} is noticed")
+            ours.missed_within(NOTICED_S[fault], f"the link that is {fault} is noticed")
         ours.proxy.refusing = ours.proxy.frozen = ours.proxy.deaf = ours.proxy.dumb = False
         before = max(connections, ours.proxy.connections - 1)
         ours.right_within(lambda: len(ours.states()) == 1 and ours.watched(), "rows", before)
