@@ -71,6 +71,10 @@ class SentMember(Sent):
     level: int = Field(0, ge=0, le=100)
 
 
+class Left(BaseModel):
+    served: bool = False
+
+
 class Dialled(Shape):
     number: str
     title: str
@@ -163,12 +167,14 @@ def set_member(once: OnceHere, name: str, extension: str, sent: SentMember) -> M
 @router.delete(
     "/queues/{name}/members/{extension}",
     dependencies=[right("queues.write")],
-    status_code=204,
     summary="He serves it no longer",
 )
-def end_member(desktop: DesktopHere, name: str, extension: str) -> None:
-    with desktop.database.write() as db:
+def end_member(once: OnceHere, name: str, extension: str) -> Left:
+    def left(db: Session) -> Left:
         queues.remove_member(db, queues.load_queue(db, name).name, extension)
+        return Left()
+
+    return once.do(left)
 
 
 def _members(db: Session, name: str) -> list[Member]:

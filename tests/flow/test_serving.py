@@ -51,7 +51,7 @@ def test_another_program_does_the_same(desk):
     assert client.put(f"{path}/1001", json={"level": 3}, headers=headers).json()["level"] == 3
     told = {one["extension"]: one["level"] for one in client.get(path, headers=headers).json()["items"]}
     assert told["1001"] == 3
-    assert client.delete(f"{path}/1001", headers=headers).status_code == 204
+    assert client.delete(f"{path}/1001", headers=headers).json() == {"served": False}
     assert ("1001", "repair") not in levels(desk)
     assert client.put("/api/v1/queues/nowhere/members/1001", json={}, headers=headers).status_code == 404
     led = client.put("/api/v1/numbers/4006", json={"default_queue": "repair"}, headers=headers).json()
