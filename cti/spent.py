@@ -83,7 +83,9 @@ def by_quarter(db: Session, days: Sequence[tuple[datetime, datetime]], now: date
         while at < stop:
             start, end = edges[number]
             length = min(stop, end) - at
-            own = found[number].setdefault(extension, [0] * (2 * -((start - end) // QUARTER_US)))
+            own = found[number].get(extension)
+            if own is None:
+                own = found[number][extension] = [0] * (2 * -((start - end) // QUARTER_US))
             _spread(own, which, at - start, length)
             at, number = at + length, number + 1
     return found
