@@ -15,7 +15,6 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from psycopg.pq import Format
 from sqlalchemy import BigInteger, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -149,6 +148,7 @@ def _speak_sqlite(engine: Engine) -> None:
 
 def _speak_postgresql(engine: Engine) -> None:
     """A statement with the option ``as_bytes`` has its rows sent as they are kept; as text, bytes are twice as long."""
+    from psycopg.pq import Format  # a centre on SQLite has no psycopg
 
     @event.listens_for(engine, "before_cursor_execute")
     def execute(_connection: Any, cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,3 +71,12 @@ def test_every_colour_and_size_that_a_style_names_is_there():
     for name, style in styles.items():
         own = set(re.findall(r"(--[\w-]+)\s*:", style))
         assert set(re.findall(r"var\((--[\w-]+)", style)) <= there | own, name
+
+
+def test_a_centre_on_sqlite_starts_with_the_packages_of_a_run_alone():
+    """psycopg and what only tests need is not installed there."""
+    absent = (
+        "import sys; sys.modules.update(dict.fromkeys(('psycopg', 'duckdb', 'pytest', 'hypothesis', 'playwright')))"
+    )
+    started = f"{absent}; import callcenter.cli, callcenter.run, callcenter.worker, agent_desktop.app, cti.intake"
+    subprocess.run([sys.executable, "-c", started], cwd=ROOT, check=True)
