@@ -43,7 +43,7 @@ deb [arch=amd64 signed-by=/etc/keys/ours.gpg] http://inside.example/debian bookw
 deb-src http://source.example/debian bookworm main
 #deb http://old.example/debian bookworm main
 deb http://browser.example/linux stable contrib
-deb http://security.example/debian-security bookworm-security main
+deb http://mirror.example/debian-security bookworm-security main
 """
 
 
