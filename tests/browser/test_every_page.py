@@ -121,3 +121,17 @@ def test_every_page_can_be_read_heard_and_seen_whole(year, agents_browser, langu
         page.context.close()
     assert seen >= 12
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_table_wider_than_the_window_is_scrolled_by_keys(year, agents_browser):
+    """A week without a call has no link in its table: nothing else would lead the keys into it."""
+    wrong: list[str] = []
+    login = next(one for one, *_ in PEOPLE if may(year.users[one], "reports"))
+    page = open_page(agents_browser, year, login, "light", wrong)
+    for width, stop in ((640, 0), (1280, -1)):
+        page.set_viewport_size({"width": width, "height": 720})
+        page.goto(f"{year.origin}/reports?when=days&first=2020-01-06&last=2020-01-12&by=day", wait_until="load")
+        page.wait_for_function("stop => document.querySelector('.table-wrap').tabIndex === stop", arg=stop)
+        wrong += violations(page)
+    page.context.close()
+    assert not wrong, "\n".join(wrong)
