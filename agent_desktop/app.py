@@ -40,11 +40,11 @@ from agent_desktop import (
     line_check,
     live,
     merging,
-    metrics,
     outcomes,
     parts,
     phone_codes,
     photos,
+    probes,
     queue_pages,
     report,
     serving,
@@ -57,6 +57,7 @@ from agent_desktop import (
     windows,
 )
 from agent_desktop.bell import Bell
+from agent_desktop.day_figures import DayFigures
 from agent_desktop.desktop import Desktop, Health
 from agent_desktop.hub import Hub
 from agent_desktop.i18n import LANGUAGES, STATIC, texts
@@ -92,7 +93,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
         bell=Bell(bus),
         sockets=sockets,
         metrics=Metrics(database, hub, sockets),
-        day=board.DayFigures(),
+        day=DayFigures(),
     )
 
     @asynccontextmanager
@@ -111,7 +112,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
     app.include_router(entry.open_router)
     app.include_router(open_router)
     app.include_router(photos.open_router)
-    app.include_router(metrics.router)
+    app.include_router(probes.router)
     for module in BEHIND_THE_LOG_IN:
         # The session is found first, then a change must prove that it was meant.
         app.include_router(module.router, dependencies=[Depends(signed_in), Depends(unforged)])

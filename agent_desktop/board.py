@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -22,7 +20,7 @@ from callcenter.database import now
 from config.people import QueueMember, User, names
 from config.queues import Queue
 from cti.rows import Agent, Call, SwitchRow
-from reports import nightly, today
+from reports import nightly
 from reports.figures import Figure
 from ticketing import dispatch, duties, tickets
 from ticketing.dispatch import Dispatch
@@ -30,30 +28,9 @@ from ticketing.duties import Duty
 from ticketing.rows import Ticket
 
 LONG_RING = timedelta(seconds=30)
-COUNTED_EVERY = timedelta(seconds=5)
 WAITING = ("waiting", "ringing")
 
 router = APIRouter()
-
-
-class DayFigures:
-    """Today's figures by queue, counted anew every few seconds at most, however many boards are open."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._counted_at: datetime | None = None
-        self._figures: dict[str, dict[str, Figure]] = {}
-
-    def by_queue(
-        self, db: Session, zone: ZoneInfo, at: datetime, queues: Iterable[str]
-    ) -> dict[str, dict[str, Figure]]:
-        with self._turn:
-            old = self._counted_at is None or not timedelta(0) <= at - self._counted_at < COUNTED_EVERY
-            if old or not self._figures.keys() >= set(queues):
-                counted = today.by_queue(db, zone, at)
-                self._figures = {name: {figure.name: figure for figure in own} for name, own in counted.items()}
-                self._counted_at = at
-            return self._figures
 
 
 @dataclass(frozen=True, kw_only=True)

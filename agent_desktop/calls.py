@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Reading
 from agent_desktop.page import Page, PageHere
-from agent_desktop.session import allow, may
+from agent_desktop.session import allow
 from callcenter import phone
 from callcenter.database import from_us, to_us
 from callcenter.errors import BadInput, NotFound
@@ -36,7 +36,7 @@ router = APIRouter()
 
 def visible(user: User) -> ColumnElement[bool]:
     """Which calls a user may see, as a condition: all, or those that rang him or were handed to or by him."""
-    if may(user, "calls.all"):
+    if user.may("calls.all"):
         return true()
     if user.extension is None:
         return false()

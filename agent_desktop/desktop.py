@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Path
 from jinja2 import Environment
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
+from agent_desktop.bell import Bell
+from agent_desktop.day_figures import DayFigures
+from agent_desktop.hub import Hub
+from agent_desktop.metrics import Metrics
+from agent_desktop.sockets import Sockets
 from callcenter.bus import Bus
 from callcenter.database import Database
 from config.settings import Settings
-
-if TYPE_CHECKING:
-    from agent_desktop.bell import Bell
-    from agent_desktop.board import DayFigures
-    from agent_desktop.hub import Hub
-    from agent_desktop.metrics import Metrics
-    from agent_desktop.sockets import Sockets
 
 LARGEST_ID = 2**31 - 1  # what an id column holds in PostgreSQL
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_desktop.i18n import LANGUAGES
 from agent_desktop.page import LANGUAGE_COOKIE, OpenPage, Page, PageHere
-from agent_desktop.session import Forged, allow, find, matches, may, of_our_origin, session_cookie
+from agent_desktop.session import Forged, allow, find, matches, of_our_origin, session_cookie
 from callcenter.database import now
 from callcenter.errors import BadInput, CallCenterError
 from config import people
@@ -27,9 +27,9 @@ open_router = APIRouter()
 
 def home(user: User) -> str:
     """Where a role begins its day."""
-    if may(user, "board"):
+    if user.may("board"):
         return "/board"
-    if may(user, "desk"):
+    if user.may("desk"):
         return "/desk"
     return "/tickets" if user.role == Role.CAMPAIGN else "/calls"
 

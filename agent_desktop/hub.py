@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from agent_desktop.session import may
 from callcenter.bus import Bus
 from callcenter.database import Database, to_us
 from callcenter.events import Event, Nudge
@@ -57,7 +56,7 @@ class Wire:
         self._sent: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
         self.card = card  # the card of a call that rings at this desk, as markup
         self.card_sent = ""  # of which call
-        self.sees_all = may(user, "calls.all")
+        self.sees_all = user.may("calls.all")
         self.too_slow = asyncio.Event()
         self._backlog: asyncio.Queue[tuple[int, str]] = asyncio.Queue(BACKLOG)
         self._seq = 0
@@ -150,7 +149,7 @@ class Hub:
         self._sweep()
         for wire in self._wires:
             if wire.life == life and wire.window == window and wire.user.id == user.id and wire.gone_at is not None:
-                wire.gone_at, wire.user, wire.sees_all = None, user, may(user, "calls.all")
+                wire.gone_at, wire.user, wire.sees_all = None, user, user.may("calls.all")
                 return wire
         return None
 

@@ -17,7 +17,7 @@ from agent_desktop.desk import card_text
 from agent_desktop.desktop import Reading, desktop_of
 from agent_desktop.hub import Wire, queue_counts
 from agent_desktop.page import page_of
-from agent_desktop.session import SignedInHere, allow, find, may, of_our_origin
+from agent_desktop.session import SignedInHere, allow, find, of_our_origin
 from agent_desktop.sockets import NOT_SIGNED_IN, START_AGAIN
 from callcenter.database import to_us
 from config.people import User
@@ -31,7 +31,7 @@ router = APIRouter()
 def snapshot(db: Session, user: User) -> dict[str, Any]:
     """Everything a page that starts, or was away, has to know; the same cut as the messages."""
     agents, calls = select(Agent), select(Call).where(Call.state != "ended")
-    if not may(user, "calls.all"):
+    if not user.may("calls.all"):
         agents = agents.where(Agent.extension == user.extension)
         calls = calls.where(Call.agent == user.extension)
     return {
@@ -90,7 +90,7 @@ async def live(socket: WebSocket) -> None:
     if signed is None:
         await socket.close(NOT_SIGNED_IN, "sign in")
         return
-    shows_cards = signed.user.extension is not None and may(signed.user, "desk")
+    shows_cards = signed.user.may("desk")
     window, life = (socket.query_params.get(name, "")[:40] for name in ("window", "life"))
     wire = desktop.hub.back(signed.user, window, life) if window and life else None
     missed = wire.resume(_number(socket.query_params.get("seq", ""))) if wire is not None else None
@@ -103,7 +103,7 @@ async def live(socket: WebSocket) -> None:
     try:
         for message in missed:
             await socket.send_text(message)
-        with desktop.sockets.opened(signed) as ended:
+        with desktop.sockets.opened(signed.row.token_hash) as ended:
             goodbye = await _feed(socket, wire, ended)
     except (RuntimeError, WebSocketDisconnect):  # gone again before it had all
         pass

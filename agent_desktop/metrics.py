@@ -1,55 +1,24 @@
-"""What machines ask: is it well, and how much of what is going on."""
+"""How much of what is going on: counted from the rows whenever Prometheus asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from agent_desktop.desktop import DesktopHere
 from agent_desktop.hub import Hub, queue_counts
 from agent_desktop.sockets import Sockets
 from callcenter.database import Database
 from cti.rows import Agent, BreachRow, Call
 
-router = APIRouter()
-
 METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
 LATENCIES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
-@router.get("/healthz")
-def healthz(desktop: DesktopHere) -> JSONResponse:
-    """Each part by name; 503 if any is bad. The database is asked, not believed."""
-    parts = dict(desktop.health())
-    try:
-        with desktop.database.read() as db:
-            db.execute(select(1))
-        parts["database"] = (True, "answers")
-    except SQLAlchemyError as fault:
-        parts["database"] = (False, type(fault).__name__)
-    fine = all(well for well, _detail in parts.values())
-    said = {name: {"ok": well, "detail": detail} for name, (well, detail) in parts.items()}
-    return JSONResponse(
-        {"ok": fine, "parts": said}, status_code=200 if fine else 503, headers={"Cache-Control": "no-store"}
-    )
-
-
-@router.get("/metrics")
-def metrics(desktop: DesktopHere) -> Response:
-    return Response(generate_latest(desktop.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
 class Metrics:
-    """What Prometheus reads; counts are taken from the rows when it asks."""
-
     def __init__(self, database: Database, hub: Hub, sockets: Sockets) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Rows(database, hub, sockets))

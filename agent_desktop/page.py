@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from agent_desktop import i18n, menu
 from agent_desktop.desktop import Desktop, desktop_of
 from agent_desktop.rows import Webhook
-from agent_desktop.session import SignedIn, SignedInHere, may
+from agent_desktop.session import SignedIn, SignedInHere
 from agent_desktop.words import WORDS, english
 from callcenter import phone
 from callcenter.bus import Bus
@@ -67,7 +67,7 @@ class Page:
         return i18n.Format(self.language, self.settings.centre.zone)
 
     def may(self, permission: str) -> bool:
-        return self.signed is not None and may(self.user, permission)
+        return self.signed is not None and self.user.may(permission)
 
     def _(self, text: str, /, **values: object) -> str:
         return i18n.translate(self.language, text, **values)

@@ -69,11 +69,6 @@ def find(desktop: Desktop, connection: HTTPConnection) -> SignedIn | None:
     return SignedIn(user, row)
 
 
-def may(user: User, permission: str) -> bool:
-    """Whether the user's role allows it; the desk also takes an extension."""
-    return people.may(user.role, permission) and (permission != "desk" or user.extension is not None)
-
-
 def signed_in(connection: HTTPConnection) -> SignedIn:
     """The one who asks; NotSignedIn where nobody is."""
     found = find(desktop_of(connection), connection)
@@ -90,7 +85,7 @@ def allow(permission: str) -> Any:
     """A route's dependency: only those whose role allows this get in."""
 
     def allowed(signed: SignedInHere) -> None:
-        if not may(signed.user, permission):
+        if not signed.user.may(permission):
             raise NotAllowed
 
     allowed.permission = permission  # type: ignore[attr-defined]  # read by the test that every route has one

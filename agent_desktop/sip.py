@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from agent_desktop.desktop import desktop_of
 from agent_desktop.page import PageHere
-from agent_desktop.session import allow, find, may, of_our_origin
+from agent_desktop.session import allow, find, of_our_origin
 from agent_desktop.sockets import NOT_ALLOWED, NOT_SIGNED_IN
 from config import switch
 
@@ -52,7 +52,7 @@ async def line(socket: WebSocket) -> None:
         return
     signed = await asyncio.to_thread(find, desktop, socket)
     await socket.accept(subprotocol="sip")
-    if signed is None or not may(signed.user, "desk"):
+    if signed is None or not signed.user.may("desk"):
         code = NOT_SIGNED_IN if signed is None else NOT_ALLOWED
         await socket.close(code, "sign in with an account that has an extension")
         return
@@ -65,7 +65,7 @@ async def line(socket: WebSocket) -> None:
         log.warning("phone of %s: the switch's %s does not answer: %s", signed.user.extension, url, fault)
         await socket.close(TRY_AGAIN_LATER, "the switch does not answer")
         return
-    with desktop.sockets.opened(signed) as ended:
+    with desktop.sockets.opened(signed.row.token_hash) as ended:
         code, reason = await _pump(socket, asterisk, signed.user.extension or "", ended)
     log.info("phone of %s: %s", signed.user.extension, reason)
     await asterisk.close()

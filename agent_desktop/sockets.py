@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from agent_desktop.session import SignedIn
 from callcenter.database import Database, now
 from config import people
 from config.people import LoginSession, User
@@ -42,9 +41,9 @@ class Sockets:
         return sum(len(events) for events in self._open.values())
 
     @contextmanager
-    def opened(self, signed: SignedIn) -> Iterator[asyncio.Event]:
-        """The event is set when the session is over."""
-        token_hash, ended = signed.row.token_hash, asyncio.Event()
+    def opened(self, token_hash: str) -> Iterator[asyncio.Event]:
+        """A socket of this session; the event is set when the session is over."""
+        ended = asyncio.Event()
         self._open.setdefault(token_hash, set()).add(ended)
         try:
             yield ended

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Id, Reading
 from agent_desktop.page import Page, PageHere
-from agent_desktop.session import allow, may
+from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput, NotFound
 from config import tokens
@@ -27,7 +27,7 @@ router = APIRouter()
 
 def reachable(user: User) -> dict[str, list[str]]:
     """By area, the verbs this user's role leaves a token any use for."""
-    mine = [permission for permission in PERMISSIONS if may(user, permission)]
+    mine = [permission for permission in PERMISSIONS if user.may(permission)]
     useful = {tokens.scope_of(one, writes=writes) for one in mine for writes in {False, one in tokens.BOTH}}
     return {
         area: [verb for verb in verbs if f"{area}:{verb}" in useful]

@@ -19,7 +19,6 @@ from callcenter import jobs, ledger
 from callcenter.database import Database, now
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.jobs import Job
-from config import people
 from config.people import User
 from config.settings import Webhooks
 
@@ -172,7 +171,7 @@ def plan(db: Session, now: datetime) -> int:
 def _concerning(db: Session, hook: Webhook, told: Sequence[Happening]) -> list[Happening]:
     user = db.get_one(User, hook.user_id)
     told = happenings.wanted(told, hook.types)
-    return happenings.visible(db, told, user, lambda permission: people.may(user.role, permission))
+    return happenings.visible(db, told, user, user.may)
 
 
 def _plan(

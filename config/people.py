@@ -39,6 +39,10 @@ class User(Base):
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     created_at: Mapped[datetime]
 
+    def may(self, permission: str) -> bool:
+        """Whether his role allows it; the desk also takes an extension."""
+        return may(self.role, permission) and (permission != "desk" or self.extension is not None)
+
 
 class LoginSession(Base):
     """A browser that is logged in; the row is what makes the cookie good, so ending the row ends the session."""

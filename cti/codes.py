@@ -23,7 +23,6 @@ from callcenter.events import Event, Fact
 from callcenter.facts import StatusChosen, WrapUpExtended, WrapUpFinished
 from callcenter.jobs import Job
 from callcenter.nudges import HelpChanged, Wished
-from config import people
 from config.people import User
 from config.settings import ONLY_IN_TALK, Settings
 from cti import agents, dialling, helping, wishes
@@ -75,7 +74,7 @@ def read(message: Message) -> Press:
 def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str, Sequence[Event]]:
     """Do it; the answer, and what to publish once the caller has committed."""
     user = db.scalar(select(User).where(User.extension == press.agent, User.active))
-    if user is None or not people.may(user.role, "desk"):
+    if user is None or not user.may("desk"):
         return "code-refused", []
     try:
         match press.what:

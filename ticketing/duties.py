@@ -18,7 +18,7 @@ from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import Event
 from callcenter.nudges import TicketChanged
 from callcenter.worker import Work
-from config.people import User, may
+from config.people import User
 from ticketing import customers, tickets
 from ticketing.rows import IDS, Customer, CustomerKind, Station, Ticket, TicketKind
 from ticketing.text import clean, line
@@ -152,7 +152,7 @@ def diary_of(user: User, owner: str) -> str:
     """Whose diary is meant: one's own, or anybody's for those who lead."""
     if owner in ("", user.login):
         return user.login
-    if not may(user.role, "diaries"):
+    if not user.may("diaries"):
         raise NotFound("diary of %(login)s", login=owner[:40])
     return owner
 
@@ -160,7 +160,7 @@ def diary_of(user: User, owner: str) -> str:
 def load(db: Session, duty_id: int, user: User) -> Duty:
     """One's own, or anybody's for those who lead."""
     duty = db.get(Duty, duty_id) if duty_id in IDS else None
-    if duty is None or not (duty.owner == user.login or duty.ticket_id is not None or may(user.role, "diaries")):
+    if duty is None or not (duty.owner == user.login or duty.ticket_id is not None or user.may("diaries")):
         raise NotFound("duty %(id)s", id=duty_id)
     if duty.ticket_id is not None:
         tickets.load_ticket(db, duty.ticket_id, user)

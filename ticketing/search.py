@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Executable, case, literal, select
 from sqlalchemy.orm import Session, selectinload
 
 from callcenter import phone
-from config.people import User, may
+from config.people import User
 from ticketing import catalogue, customers, engines, findable, tickets
 from ticketing.rows import Customer, Engine, Phone, Ticket, TicketKind
 from ticketing.text import line
@@ -119,7 +119,7 @@ class _Box:
         digits = re.sub(r"\D", "", self.said)
         number = digits if _NUMBER.fullmatch(self.said) else ""
         words = number or (self.joined if _LATIN.fullmatch(self.joined) else self.said)
-        ids = self._having("customer", words) if may(self.user.role, "customers") else []
+        ids = self._having("customer", words) if self.user.may("customers") else []
         rows = select(Customer).where(Customer.id.in_(ids), Customer.merged_into_id.is_(None))
         for customer in self.db.scalars(rows.options(selectinload(Customer.phones))) if ids else ():
             way = self._way_to(customer, number)
@@ -167,7 +167,7 @@ class _Box:
         )
 
     def engines(self) -> Iterator[Hit]:
-        if not may(self.user.role, "engines"):
+        if not self.user.may("engines"):
             return
         serial = engines.spell(self.said)
         ids = self._having("engine", self.said)
@@ -190,8 +190,8 @@ class _Box:
     def tickets(self) -> Iterator[Hit]:
         if _NUMBER.fullmatch(self.said) and len(re.sub(r"\D", "", self.said)) < 4:
             return
-        only = None if may(self.user.role, "tickets.all") else TicketKind.FOLLOW_UP
-        ids = self._having("ticket", self.said, only) if may(self.user.role, "tickets") else []
+        only = None if self.user.may("tickets.all") else TicketKind.FOLLOW_UP
+        ids = self._having("ticket", self.said, only) if self.user.may("tickets") else []
         if ids:
             said = findable.plain(self.said)
             for hit in self._tickets("note", Ticket.id.in_(ids), literal(7)):
@@ -204,7 +204,7 @@ class _Box:
     # --- rows to hits ------------------------------------------------------------------------------------------
 
     def _rows(self, permission: str, rows: Executable) -> Iterable[Any]:
-        return self.db.execute(rows) if may(self.user.role, permission) else ()
+        return self.db.execute(rows) if self.user.may(permission) else ()
 
     def _phones(self, condition: ColumnElement[bool]) -> Iterator[Hit]:
         rows = select(Phone.number, Customer).join(Customer, Customer.id == Phone.customer_id)

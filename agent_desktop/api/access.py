@@ -9,7 +9,6 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from agent_desktop.desktop import Desktop, DesktopHere
-from agent_desktop.session import may
 from callcenter.database import now
 from callcenter.errors import CallCenterError, NotAllowed
 from config import tokens
@@ -42,7 +41,7 @@ class Holder:
 
     def may(self, permission: str) -> bool:
         """Whether the owner's role and the token's scopes both allow it."""
-        return may(self.user, permission) and tokens.reaches(self.token.scopes, tokens.scope_of(permission))
+        return self.user.may(permission) and tokens.reaches(self.token.scopes, tokens.scope_of(permission))
 
 
 def holder_of(desktop: Desktop, token: str) -> Holder | None:
@@ -83,7 +82,7 @@ def right(permission: str, *, writes: bool = False) -> Any:
     scope = tokens.scope_of(permission, writes=writes)
 
     def allowed(program: HolderHere) -> None:
-        if not may(program.user, permission):
+        if not program.user.may(permission):
             raise NotAllowed
         if not tokens.reaches(program.token.scopes, scope):
             raise OutOfScope(scope)

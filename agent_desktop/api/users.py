@@ -15,7 +15,6 @@ from agent_desktop.api.once import OnceHere
 from agent_desktop.api.paging import Before, Limit, Listed, cut, number, page
 from agent_desktop.api.shapes import Sent, Shape
 from agent_desktop.desktop import DesktopHere, Id, Reading
-from agent_desktop.session import may
 from callcenter.database import now
 from callcenter.errors import NotFound
 from callcenter.events import Event
@@ -82,7 +81,7 @@ def read_me(db: Reading, user: TokenUser, program: HolderHere) -> Me:
 
 
 def _me(user: people.User, program: Holder) -> Me:
-    held = [permission for permission in PERMISSIONS if may(user, permission)]
+    held = [permission for permission in PERMISSIONS if user.may(permission)]
     return Me(**User.model_validate(user).model_dump(), permissions=held, scopes=program.token.scopes)
 
 

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 
-from agent_desktop.session import may
 from callcenter.database import Base, now
 from config import people
 from config.settings import Settings
@@ -49,7 +48,7 @@ def pages(desk: Desk) -> Iterator[tuple[str, str]]:
     for route in routes(desk.app.routes):
         if "GET" not in (route.methods or ()) or not (asked := permissions(route)):
             continue
-        login = next(one for one, *_ in PEOPLE if all(may(desk.users[one], permission) for permission in asked))
+        login = next(one for one, *_ in PEOPLE if all(desk.users[one].may(permission) for permission in asked))
         path = route.path
         for name in _PARAMETER.findall(route.path):
             path = _PARAMETER.sub(record(desk, route.path, name), path, count=1)
@@ -126,7 +125,7 @@ def test_every_page_can_be_read_heard_and_seen_whole(year, agents_browser, langu
 def test_a_table_wider_than_the_window_is_scrolled_by_keys(year, agents_browser):
     """A week without a call has no link in its table: nothing else would lead the keys into it."""
     wrong: list[str] = []
-    login = next(one for one, *_ in PEOPLE if may(year.users[one], "reports"))
+    login = next(one for one, *_ in PEOPLE if year.users[one].may("reports"))
     page = open_page(agents_browser, year, login, "light", wrong)
     for width, stop in ((640, 0), (1280, -1)):
         page.set_viewport_size({"width": width, "height": 720})
