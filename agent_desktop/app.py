@@ -93,7 +93,7 @@ def create_app(settings: Settings, database: Database, bus: Bus, health: Health)
         bell=Bell(bus),
         sockets=sockets,
         metrics=Metrics(database, hub, sockets),
-        day=DayFigures(),
+        day=DayFigures(settings.centre.zone, settings.service_level),
     )
 
     @asynccontextmanager

@@ -17,9 +17,12 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.seat import TONES, call_backs
 from agent_desktop.session import allow
 from callcenter.database import now
-from config.people import QueueMember, User, names
+from config.people import User, names
 from config.queues import Queue
-from cti.rows import Agent, Call, SwitchRow
+from cti import queues_now
+from cti.agents import newcomer
+from cti.queues_now import NOBODY
+from cti.rows import Agent, SwitchRow
 from reports import nightly
 from reports.figures import Figure
 from ticketing import dispatch, duties, tickets
@@ -28,7 +31,6 @@ from ticketing.duties import Duty
 from ticketing.rows import Ticket
 
 LONG_RING = timedelta(seconds=30)
-WAITING = ("waiting", "ringing")
 
 router = APIRouter()
 
@@ -110,33 +112,17 @@ def work_lines(db: Session, at: datetime) -> WorkLines:
 
 
 def queue_lines(db: Session, desktop: Desktop, language: str, at: datetime) -> list[QueueLine]:
-    waits = {
-        row[0]: (row[1], row[2])
-        for row in db.execute(
-            select(Call.queue, func.count(), func.min(Call.joined_at))
-            .where(Call.state.in_(WAITING), Call.queue.is_not(None))
-            .group_by(Call.queue)
-        )
-    }
-    ready = {
-        row[0]: row[1]
-        for row in db.execute(
-            select(QueueMember.queue, func.count())
-            .join(Agent, Agent.extension == QueueMember.extension)
-            .where(Agent.status == "available", Agent.state == "idle", Agent.reachable)
-            .group_by(QueueMember.queue)
-        )
-    }
+    waiting, ready = queues_now.waiting(db), queues_now.ready(db)
     queues = list(db.scalars(select(Queue).order_by(Queue.name)))
-    figures = desktop.day.by_queue(db, desktop.settings.centre.zone, at, [queue.name for queue in queues])
+    figures = desktop.day.by_queue(db, at, [queue.name for queue in queues])
     lines = []
     for queue in queues:
-        waiting, since = waits.get(queue.name, (0, None))
+        count, since = waiting.get(queue.name, NOBODY)
         lines.append(
             QueueLine(
                 name=queue.name,
                 title=queue.title(language),
-                waiting=waiting,
+                waiting=count,
                 since=since,
                 target_s=queue.target_s,
                 target_share=queue.target_share,
@@ -154,9 +140,7 @@ def agent_chips(db: Session, language: str, at: datetime) -> list[AgentChip]:
     people = select(User, Agent).outerjoin(Agent, Agent.extension == User.extension)
     chips = []
     for user, seen in db.execute(people.where(User.active, User.extension.is_not(None))):
-        agent = seen or Agent(extension=user.extension, status="offline", status_reason="", state="idle")
-        idle = agent.state == "idle"
-        since = agent.status_since if idle else agent.state_since
+        agent = seen or newcomer(user.extension or "")
         rank = attention(agent, at, wrap_up.get(agent.queue or "", timedelta(0)))
         chips.append(
             AgentChip(
@@ -165,11 +149,11 @@ def agent_chips(db: Session, language: str, at: datetime) -> list[AgentChip]:
                 status=agent.status,
                 state=agent.state,
                 reason=agent.status_reason,
-                since=since,
-                tone="bad" if rank <= 2 else TONES[agent.status if idle else agent.state],
+                since=agent.since,
+                tone="bad" if rank <= 2 else TONES[agent.shown],
                 queue=titles.get(agent.queue or "", agent.queue or ""),
                 call_id=agent.call_id,
-                reachable=bool(agent.reachable),
+                reachable=agent.reachable,
                 rank=rank,
             )
         )

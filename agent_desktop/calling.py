@@ -102,7 +102,7 @@ def _refused(page: Page, fault: CallCenterError) -> JSONResponse:
     said = {
         "message": page._(fault.sentence),
         "detail": fault.detail,
-        "may_override": by_rule and wishes.leads(page.user),
+        "may_override": by_rule and page.may("agents"),
     }
     return JSONResponse(said, status_code=fault.status)
 

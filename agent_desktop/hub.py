@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callcenter.bus import Bus
@@ -32,6 +32,7 @@ from callcenter.nudges import (
 )
 from callcenter.payloads import as_payload
 from config.people import User
+from cti import queues_now
 from cti.rows import Call
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,6 @@ BACKLOG = 2048  # messages a browser may be behind before it is told to start ag
 COUNTS_EVERY_S = 1.0
 TICK_EVERY_S = 20.0
 CALLS_REMEMBERED = 5000
-WAITING = ("waiting", "ringing")
 
 
 class Wire:
@@ -266,13 +266,7 @@ def _rings_at(wire: Wire, event: CallChanged) -> bool:
 
 def queue_counts(db: Session) -> dict[str, dict[str, int]]:
     """For each queue with callers: how many wait, and since when the one who waits longest (µs since 1970 UTC)."""
-    waiting = (
-        select(Call.queue, func.count(), func.min(Call.joined_at))
-        .where(Call.state.in_(WAITING), Call.queue.is_not(None))
-        .group_by(Call.queue)
-    )
     return {
-        queue: {"waiting": count, "since": to_us(since) if since else 0}
-        for queue, count, since in db.execute(waiting)
-        if queue is not None
+        queue: {"waiting": callers.waiting, "since": to_us(callers.since) if callers.since else 0}
+        for queue, callers in queues_now.waiting(db).items()
     }

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callcenter import phone
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings
-from cti import handovers, wishes
+from cti import handovers, queues_now, wishes
+from cti.agents import newcomer
 from cti.moves import Seats
+from cti.queues_now import NOBODY
 from cti.rows import Agent, Call, Segment
 from ticketing import pinyin
 from ticketing.rows import Customer, Ticket
@@ -122,8 +124,7 @@ def _agents(db: Session, user: User, words: str) -> list[Goal]:
         spellings = (name.lower(), extension, colleague.login, pinyin.full(name), pinyin.initials(name))
         if words and not any(words in spelling for spelling in spellings):
             continue
-        agent = seen or Agent(extension=colleague.extension, status="offline", state="idle", reachable=False)
-        idle = agent.state == "idle"
+        agent = seen or newcomer(extension)
         found.append(
             Goal(
                 kind="agent",
@@ -131,8 +132,8 @@ def _agents(db: Session, user: User, words: str) -> list[Goal]:
                 title=name,
                 state=agent.state,
                 status=agent.status,
-                since=agent.status_since if idle else agent.state_since,
-                free=bool(agent.reachable) and agent.state not in ("talking", "ringing"),
+                since=agent.since,
+                free=agent.reachable and agent.state not in ("talking", "ringing"),
             )
         )
     order = {"available": 0, "on_break": 1, "offline": 2}
@@ -140,29 +141,13 @@ def _agents(db: Session, user: User, words: str) -> list[Goal]:
 
 
 def _queues(db: Session, words: str, language: str) -> list[Goal]:
-    waits: dict[str | None, int] = {
-        row[0]: row[1]
-        for row in db.execute(
-            select(Call.queue, func.count())
-            .where(Call.ended_at.is_(None), Call.state.in_(("waiting", "ringing")))
-            .group_by(Call.queue)
-        )
-    }
-    ready = {
-        row[0]: row[1]
-        for row in db.execute(
-            select(QueueMember.queue, func.count())
-            .join(Agent, Agent.extension == QueueMember.extension)
-            .where(Agent.status == "available", Agent.state == "idle", Agent.reachable)
-            .group_by(QueueMember.queue)
-        )
-    }
+    waiting, ready = queues_now.waiting(db), queues_now.ready(db)
     found = []
     for queue in db.scalars(select(Queue).order_by(Queue.name)):
         title = queue.title(language)
         spellings = (queue.name, title.lower(), pinyin.full(queue.title_zh), pinyin.initials(queue.title_zh))
         if not words or any(words in spelling for spelling in spellings):
-            count = waits.get(queue.name, 0)
+            count = waiting.get(queue.name, NOBODY).waiting
             found.append(Goal(kind="queue", to=queue.name, title=title, waiting=count, ready=ready.get(queue.name, 0)))
     return found
 

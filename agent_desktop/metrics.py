@@ -9,9 +9,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from agent_desktop.hub import Hub, queue_counts
+from agent_desktop.hub import Hub
 from agent_desktop.sockets import Sockets
 from callcenter.database import Database
+from cti import queues_now
 from cti.rows import Agent, BreachRow, Call
 
 METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
@@ -56,8 +57,8 @@ class _Rows(Collector):
                 select(Agent.status, Agent.state, func.count()).group_by(Agent.status, Agent.state)
             ):
                 agents.add_metric([status, state], count)
-            for queue, line in queue_counts(db).items():
-                waiting.add_metric([queue], line["waiting"])
+            for queue, callers in queues_now.waiting(db).items():
+                waiting.add_metric([queue], callers.waiting)
             breaches = CounterMetricFamily(
                 "callcenter_breaches", "Times that rows were not as they must be, by law.", labels=["law"]
             )

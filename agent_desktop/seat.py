@@ -16,8 +16,9 @@ from callcenter.facts import StatusChosen, WrapUpExtended, WrapUpFinished
 from config.people import QueueMember, User
 from config.queues import Queue
 from config.settings import Settings
-from cti import agents, projection
-from cti.call_backs import owed
+from cti import agents, projection, queues_now
+from cti.owed_calls import owed
+from cti.queues_now import NOBODY
 from cti.rows import Agent, Call
 from reports import agents as spending
 from reports import periods
@@ -73,26 +74,25 @@ class OwnDay:
 def seat_of(db: Session, user: User, settings: Settings, language: str) -> Seat:
     """Where the agent stands; one the switch has never seen is offline."""
     extension = user.extension or ""
-    agent = db.get(Agent, extension) or Agent(extension=extension, status="offline", status_reason="", state="idle")
+    agent = db.get(Agent, extension) or agents.newcomer(extension)
     queue = db.get(Queue, agent.queue) if agent.queue else None
-    idle = agent.state == "idle"
     wrap_up_until = None
     if agent.state == "wrap_up" and agent.state_since is not None and queue is not None:
         wrap_up_until = datetime.fromtimestamp(
             agent.state_since.timestamp() + queue.wrap_up_s + agents.more_s(agent), agent.state_since.tzinfo
         )
-    missed = idle and agent.status == "on_break" and agent.status_reason == "missed"
+    missed = agent.state == "idle" and agent.status == "on_break" and agent.status_reason == "missed"
     return Seat(
         extension=extension,
         status=agent.status,
         reason=agent.status_reason,
         state=agent.state,
-        since=agent.status_since if idle else agent.state_since,
-        tone="bad" if missed else TONES[agent.status if idle else agent.state],
+        since=agent.since,
+        tone="bad" if missed else TONES[agent.shown],
         call_id=agent.call_id,
         queue=queue.title(language) if queue else agent.queue or "",
         wrap_up_until=wrap_up_until,
-        reachable=bool(agent.reachable),
+        reachable=agent.reachable,
         desk_phone=any(phone.split("@")[0] == extension for phone in settings.switch.desk_phones),
     )
 
@@ -100,25 +100,16 @@ def seat_of(db: Session, user: User, settings: Settings, language: str) -> Seat:
 def waiting(db: Session, extension: str, language: str) -> list[Waiting]:
     """The agent's queues and who waits in them."""
     own = select(Queue).join(QueueMember, QueueMember.queue == Queue.name).where(QueueMember.extension == extension)
-    queues = list(db.scalars(own.order_by(Queue.name)))
-    counts = {
-        row[0]: (row[1], row[2])
-        for row in db.execute(
-            select(Call.queue, func.count(), func.min(Call.joined_at))
-            .where(Call.state.in_(("waiting", "ringing")), Call.queue.in_([queue.name for queue in queues]))
-            .where(Call.ended_at.is_(None))
-            .group_by(Call.queue)
-        )
-    }
+    callers = queues_now.waiting(db)
     return [
         Waiting(
             queue=queue.name,
             title=queue.title(language),
             target_s=queue.target_s,
-            waiting=counts.get(queue.name, (0, None))[0],
-            since=counts.get(queue.name, (0, None))[1],
+            waiting=callers.get(queue.name, NOBODY).waiting,
+            since=callers.get(queue.name, NOBODY).since,
         )
-        for queue in queues
+        for queue in db.scalars(own.order_by(Queue.name))
     ]
 
 
@@ -162,7 +153,7 @@ def finish_wrap_up(db: Session, user: User, at: datetime) -> Sequence[Event]:
 def more_wrap_up(db: Session, user: User, at: datetime) -> Sequence[Event]:
     """One more minute of wrap-up, so many times at most."""
     agent = db.get(Agent, user.extension or "")
-    if agent is None or agent.state != "wrap_up" or agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
+    if agent is None or agent.state != "wrap_up" or not agents.may_extend(agent):
         raise NoMoreTime
     more = WrapUpExtended(at=at, agent=agent.extension, more_s=agents.MORE_S, by=user.login)
     return projection.record(db, [more], "desk")

@@ -34,7 +34,7 @@ def show_today(page: PageHere, db: Reading, queue: QueueAsked = "") -> HTMLRespo
         raise NotFound("queue %(queue)s", queue=queue)
     return page.render(
         "today.html",
-        figures=today.today(db, zone, at, queue=queue or None, levels=levels),
+        figures=today.today(db, zone, at, levels, queue or None),
         queues=titles,
         asked={"queue": queue},
         agents=today.by_agent(db, zone, at),
@@ -47,13 +47,13 @@ def show_calls(
 ) -> HTMLResponse:
     """What a figure of today was made of: of a share, those above the line and those below."""
     at, zone, levels = now(), page.settings.centre.zone, page.settings.service_level
-    rows = today.calls_behind(db, zone, at, figure, queue or None, AT_MOST, levels)
+    rows = today.calls_behind(db, zone, at, figure, queue or None, levels, AT_MOST)
     found = [call for call, _wait, _counts in rows]
     return page.render(
         "today_calls.html",
         rows=rows,
         definition=definitions(levels)[figure],
-        figure=next(one for one in today.today(db, zone, at, queue=queue or None, levels=levels) if one.name == figure),
+        figure=next(one for one in today.today(db, zone, at, levels, queue or None) if one.name == figure),
         queues=_titles(page, db),
         asked={"queue": queue},
         back="/reports/today",

@@ -31,12 +31,15 @@ from benchmarks.frame import Goal, Row
 from benchmarks.year import MONDAY, QUEUES, RAW, WEEKS, ZONE, Week, columns, fill_week, kept_rows, multiplied
 from callcenter.database import Base, Database, to_us
 from config.queues import Queue
+from config.settings import ServiceLevels
 from cti import rollups
 from cti.rows import Membership
 from reports import periods, report
 from reports.keep import months
 from reports.report import Asked, Report
 from tests.stores.postgresql import cluster
+
+LEVELS = ServiceLevels()
 
 CALLS = 10_000_000
 DAY_US = 86_400_000_000
@@ -147,7 +150,7 @@ def _compared(store: str, database: Database, ask: Ask, duck: dict[str, float], 
 
 def _report(database: Database, asked: Asked) -> Report:
     with database.read() as db:
-        return report.report(db, ZONE, NOW, asked)
+        return report.report(db, ZONE, NOW, asked, LEVELS)
 
 
 def _timed(do: Callable[[], Any], tries: int) -> tuple[float, Any]:

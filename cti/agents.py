@@ -51,7 +51,8 @@ def step(doing: Doing, fact: Fact) -> tuple[bool, Doing]:
     return doing in believed_from, to
 
 
-def newcomer(extension: str, at: datetime) -> Agent:
+def newcomer(extension: str, at: datetime | None = None) -> Agent:
+    """One nobody has told of yet is offline and idle; ``at`` is when somebody does."""
     return Agent(
         extension=extension,
         status="offline",
@@ -105,6 +106,10 @@ MOST_MORE_S = 600
 def more_s(agent: Agent) -> int:
     """By how much his wrap-up was extended, in seconds."""
     return int(agent.wrap_up[2]) if agent.wrap_up is not None and len(agent.wrap_up) > 2 else 0
+
+
+def may_extend(agent: Agent) -> bool:
+    return more_s(agent) + MORE_S <= MOST_MORE_S
 
 
 def _leg_does(agent: Agent, fact: Fact, leg: Leg, served: str | None) -> None:

@@ -80,9 +80,12 @@ def do(db: Session, settings: Settings, press: Press, at: datetime) -> tuple[str
         match press.what:
             case "dial":
                 return GO, _dial(db, settings, press, user, at)
-            case "park" | "fetch" as what:
-                job = wishes.park(db, _talk(db, user), user, at) if what == "park" else _fetch(db, user, at)
-                return _said(what) if what == "park" else BACK_TO_HOOK, [Wished(job_id=job.id)]
+            case "park":
+                job = wishes.park(db, _talk(db, user), user, at)
+                return _said("park"), [Wished(job_id=job.id)]
+            case "fetch":
+                job = _fetch(db, user, at)
+                return BACK_TO_HOOK, [Wished(job_id=job.id)]
             case "transfer" | "ask" | "back" | "meet" as what:
                 job = _hand_on(db, settings, what, press.to, user, at + timedelta(seconds=IN_TALK_S))
                 return GO, [Wished(job_id=job.id)]
@@ -126,7 +129,7 @@ def _facts(db: Session, what: str, user: User, at: datetime) -> list[Fact]:
         case "wrap_up_over":
             return [finished]
         case "wrap_up_longer":
-            if agent is not None and agents.more_s(agent) + agents.MORE_S > agents.MOST_MORE_S:
+            if agent is not None and not agents.may_extend(agent):
                 raise Unavailable("code-no-more-time")
             return [WrapUpExtended(agent=extension, more_s=agents.MORE_S, by=user.login, at=at)]
         case _ if what.startswith(_BREAK):

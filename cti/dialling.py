@@ -68,9 +68,9 @@ def stands_against(db: Session, settings: Settings, number: str, at: datetime) -
     The hours do not hold for service stations, nor for who called us himself a while ago: a driver who waits on the
     road at night is called back.
     """
-    listed = db.scalar(select(DoNotCall).where(DoNotCall.number == number, DoNotCall.ended_at.is_(None)).limit(1))
-    if listed is not None:
-        return OnDoNotCallList(listed.reason)
+    entry = _standing(db, number)
+    if entry is not None:
+        return OnDoNotCallList(entry.reason)
     rules = settings.calling
     if number in rules.never_asked:
         return None
@@ -121,11 +121,15 @@ def listed(db: Session, limit: int = 500) -> list[DoNotCall]:
     return list(db.scalars(rows))
 
 
+def _standing(db: Session, number: str) -> DoNotCall | None:
+    return db.scalar(select(DoNotCall).where(DoNotCall.number == number, DoNotCall.ended_at.is_(None)).limit(1))
+
+
 def put_on_list(db: Session, settings: Settings, text: str, reason: str, user: User, at: datetime) -> DoNotCall:
     number = normalised(settings, text)
     if not phone.is_number(number):
         raise BadInput(text[:40])
-    standing = db.scalar(select(DoNotCall).where(DoNotCall.number == number, DoNotCall.ended_at.is_(None)).limit(1))
+    standing = _standing(db, number)
     if standing is not None:
         return standing
     entry = DoNotCall(number=number, reason=reason.strip()[:REASON_LONGEST], by=user.login, at=at)

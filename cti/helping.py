@@ -91,7 +91,7 @@ def open_requests(db: Session) -> list[tuple[HelpRequest, Call]]:
 def end(db: Session, request_id: int, user: User, at: datetime) -> HelpRequest:
     """The agent takes it back, or who leads says that it is settled. NotFound where it is neither's."""
     row = db.get(HelpRequest, request_id)
-    if row is None or not (row.by == user.login or wishes.leads(user)):
+    if row is None or not (row.by == user.login or user.may("agents")):
         raise NotFound(str(request_id))
     row.ended_at = row.ended_at or at
     if row.by != user.login and not row.taken_by:

@@ -107,14 +107,14 @@ async def ask(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
 
 async def back(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     """Whom he asked goes; the dial plan brings the agent back to his customer."""
-    await door.ask("Hangup", Channel=_there(Seats.of(legs, wish["agent"]).asked).channel, Cause=16)
+    await door.ask("Hangup", Channel=_there(Seats.of(legs, wish["agent"]).asked).channel, Cause=HUNG_UP)
 
 
 async def hand_over(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:
     """The agent goes; the dial plan brings his customer to whom he asked, as it does when he hangs up himself."""
     seats = Seats.of(legs, wish["agent"])
     _there(seats.asked)
-    await door.ask("Hangup", Channel=_there(seats.mine).channel, Cause=16)
+    await door.ask("Hangup", Channel=_there(seats.mine).channel, Cause=HUNG_UP)
 
 
 async def meet(door: Door, wish: dict[str, Any], legs: Sequence[Leg]) -> None:

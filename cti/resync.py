@@ -32,11 +32,11 @@ from callcenter.facts import (
 from cti import logs, tail
 from cti.ami import Door
 from cti.projection import recognise, record
+from cti.queues_now import WAITING
 from cti.rows import Call, Leg, LogRow, Offer, SwitchRow
 from cti.translate import Normalise, channel_seen, device_seen, waiting_seen
 
 SAME_BOOT = timedelta(seconds=1)  # the switch tells its start to the second
-_WAITING = ("waiting", "ringing")
 _UNSURE = timedelta(seconds=5)  # before the link told again; what was heard then may not be recorded yet
 _TOLD_BEFORE = timedelta(minutes=5)  # what is older than the gap by this needs no second look
 
@@ -103,7 +103,7 @@ def differences(
             facts.append(LegAnswered(at=sight.at, **_leg(channel)))
     for entry in sight.waiting:
         call = calls.get(entry.call_id or "")
-        if entry.leg_id not in told and (call is None or call.state not in _WAITING or call.queue != entry.queue):
+        if entry.leg_id not in told and (call is None or call.state not in WAITING or call.queue != entry.queue):
             facts.append(entry)
     for channel in here:
         row = legs.get(channel.started.leg_id)
@@ -234,7 +234,7 @@ def _known(db: Session, switch: str) -> logs.Known:
         calls={leg.leg_id: leg.call_id for leg in legs.values()},
         agents={leg.leg_id: leg.agent for leg in legs.values() if leg.agent},
         waiting={
-            call.call_id: (call.queue, call.call_id) for call in calls.values() if call.state in _WAITING and call.queue
+            call.call_id: (call.queue, call.call_id) for call in calls.values() if call.state in WAITING and call.queue
         },
         answered={row.call_id: row.leg_id for row in db.execute(taken.order_by(Offer.rung_at))},
     )

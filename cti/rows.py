@@ -34,7 +34,7 @@ class Call(Base):
     caller_name: Mapped[str] = mapped_column(String(200), default="")
     did: Mapped[str] = mapped_column(String(40), default="")
     language: Mapped[str] = mapped_column(String(5), default="")
-    state: Mapped[str] = mapped_column(String(10))  # arrived, in_menu, waiting, ringing, talking, kept, ended
+    state: Mapped[str] = mapped_column(String(10))  # cti.story.State
     outcome: Mapped[str] = mapped_column(String(20), default="")
     # answered, abandoned_menu (greeting too), abandoned_queue, abandoned_ringing, queue_timeout, queue_exit, call_back
     # (asked for by key), lost (the switch died), other (ended unseen, or a call out that nobody took)
@@ -42,7 +42,7 @@ class Call(Base):
     agent: Mapped[str | None] = mapped_column(String(10))  # extension of the agent ringing, talking, or last talked to
     wished_kind: Mapped[str] = mapped_column(String(12), default="")  # ticket kind chosen in the IVR
     wished_serial: Mapped[str] = mapped_column(String(40), default="")  # engine number given in the IVR
-    menu: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{step, heard, at_us}]
+    menu: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # [{flow, step, heard, at_us}]
     customer_id: Mapped[int | None] = mapped_column(index=True)
     started_at: Mapped[datetime] = mapped_column(index=True)
     joined_at: Mapped[datetime | None]  # first queue
@@ -132,6 +132,16 @@ class Agent(Base):
         JSON(none_as_null=True)
     )  # [call, queue] of the wrap-up that is not finished, and by how many seconds it was extended
     spell_at: Mapped[datetime | None]  # when his open spell began
+
+    @property
+    def shown(self) -> str:
+        """What he does or, where that is nothing, what he chose."""
+        return self.status if self.state == "idle" else self.state
+
+    @property
+    def since(self) -> datetime | None:
+        """Of what is shown."""
+        return self.status_since if self.state == "idle" else self.state_since
 
 
 class Spell(Base):

@@ -284,8 +284,3 @@ def ours(call_id: str) -> bool:
     """Whether the call was placed by us, which its id says."""
     _, _, number = call_id.rpartition(".")
     return number.isdigit() and int(number) >= OURS
-
-
-def leads(user: User) -> bool:
-    """Whether he leads agents."""
-    return user.may("agents")

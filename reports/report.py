@@ -41,7 +41,6 @@ LINE_FIGURES = (
     "transfer_rate",
     "rona",
 )
-LEVELS = ServiceLevels()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,7 @@ class Report:
         return any(touches(gap, period) for gap in self.gaps)
 
 
-def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels = LEVELS) -> Report:
+def report(db: Session, zone: ZoneInfo, now: datetime, asked: Asked, levels: ServiceLevels) -> Report:
     """NotFound for a queue nobody knows or a grouping nobody made; TooFine where there would be too many lines."""
     if asked.by not in BY:
         raise NotFound("report by %(by)s", by=asked.by)
@@ -138,8 +137,8 @@ def figure(
     now: datetime,
     piece: Period,
     name: str,
-    queue_name: str | None = None,
-    levels: ServiceLevels = LEVELS,
+    queue_name: str | None,
+    levels: ServiceLevels,
 ) -> Figure:
     """One figure of whole days or of a part of one; NotFound if nobody defined it."""
     if name not in queue.definitions(levels):
@@ -159,8 +158,8 @@ def behind(
     now: datetime,
     period: Period,
     name: str,
-    queue_name: str | None = None,
-    levels: ServiceLevels = LEVELS,
+    queue_name: str | None,
+    levels: ServiceLevels,
     limit: int = 500,
 ) -> list[tuple[Call, Wait, bool]]:
     """The calls a figure was made of, latest first; of a share, True for those that count as met.

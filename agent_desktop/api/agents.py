@@ -12,6 +12,7 @@ from agent_desktop.api.paging import Before, Limit, Listed, page
 from agent_desktop.desktop import Reading
 from callcenter.errors import NotFound
 from config.people import User
+from cti.agents import newcomer
 from cti.rows import Agent
 
 router = APIRouter(prefix="/v1", tags=["agents"])
@@ -41,14 +42,15 @@ def _agents(db: Session, extension: str | None = None) -> list[shapes.Agent]:
         shapes.Agent(
             extension=user.extension or "",
             name=user.name,
-            status=agent.status if agent else "offline",
-            status_reason=agent.status_reason if agent else "",
-            status_since=agent.status_since if agent else None,
-            state=agent.state if agent else "idle",
-            state_since=agent.state_since if agent else None,
-            call_id=agent.call_id if agent else None,
-            queue=agent.queue if agent else None,
-            reachable=bool(agent and agent.reachable),
+            status=agent.status,
+            status_reason=agent.status_reason,
+            status_since=agent.status_since,
+            state=agent.state,
+            state_since=agent.state_since,
+            call_id=agent.call_id,
+            queue=agent.queue,
+            reachable=agent.reachable,
         )
-        for user, agent in db.execute(rows)
+        for user, seen in db.execute(rows)
+        for agent in [seen or newcomer(user.extension or "")]
     ]

@@ -8,10 +8,12 @@ from datetime import timedelta
 from agent_desktop.board import attention
 from callcenter.database import now
 from config import definitions, queues
+from config.settings import ServiceLevels, Settings
 from cti.rows import Agent, SwitchRow
 from reports import today
 from reports.rows import Reconciliation
-from tests.desktop import answer, arrival, hang_up, ringing, tell
+from tests.desktop import answer, arrival, hang_up, make_desk, ringing, tell
+from tests.facts import Told
 
 # --- the board -------------------------------------------------------------------------------------------------
 
@@ -26,6 +28,14 @@ def test_the_board_shows_who_waits_and_what_the_day_was(desk):
     assert "data-since=" in row
     assert re.findall(r"figure=(\w+)&amp;queue=repair\">([^<]*)<", row)[:2] == [("offered", "2"), ("answered", "1")]
     assert "100.0%" in row  # the one who still waits within the target counts neither way
+
+
+def test_the_board_measures_a_queue_as_the_settings_say(tmp_path, database):
+    desk = make_desk(tmp_path, database, Settings(home=tmp_path, service_level=ServiceLevels(form="sl3")))
+    tell(desk, *arrival("tel-1.1"))
+    tell(desk, ringing("tel-1.1"), answer("tel-1.1"), *hang_up("tel-1.1"))
+    tell(desk, *Told("tel-2.1", at=now()).arrives().joins().abandons(after=1).ends().facts)
+    assert "50.0%" in desk.client("zhaomin").get("/board/now").text  # SL3 counts who gave up at once, SL8 does not
 
 
 def test_a_queue_made_a_moment_ago_is_on_the_board(desk):
@@ -81,7 +91,7 @@ def test_a_supervisor_changes_a_queues_definitions_and_what_was_before_is_made_b
 
     def level() -> tuple[str, dict[str, float], int]:
         with desk.database.read() as db:
-            figures = today.today(db, desk.settings.centre.zone, now(), "repair")
+            figures = today.today(db, desk.settings.centre.zone, now(), desk.settings.service_level, "repair")
         (one,) = [figure for figure in figures if figure.name == "service_level"]
         return one.formula_en.partition(":")[0], dict(one.thresholds), one.queue_version or 0
 

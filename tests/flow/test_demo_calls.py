@@ -10,14 +10,15 @@ from sqlalchemy import func, select
 
 from callcenter.ledger import LedgerRow
 from config.people import User
-from config.settings import Settings
+from config.settings import ServiceLevels, Settings
 from cti.demo import CALLS, fill_calls
 from cti.rows import Agent, Call, Offer, Segment, Spell
 from reports import counts, periods, today
-from reports.report import LEVELS
 from tests.fresh import fresh
 from ticketing import demo
 from ticketing.rows import Ticket
+
+LEVELS = ServiceLevels()
 
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
 SETTINGS = Settings()
@@ -112,6 +113,6 @@ def test_the_figures_of_its_year_add_up(db):
     level = told[0].value
     assert level is not None
     assert 0.7 < level < 0.98
-    assert {figure.name: figure.value for figure in today.today(db, zone, NOW)}[
+    assert {figure.name: figure.value for figure in today.today(db, zone, NOW, LEVELS)}[
         "offered"
     ] == 0  # the day is the newcomer's

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from callcenter.database import to_us
 from callcenter.errors import NotFound
 from config import people, queues
+from config.settings import ServiceLevels
 from cti.rows import Call, Membership, Offer, Segment, Spell
 from cti.tallies import Spread, rank, tally
 from cti.waits import Wait
 from reports import periods, queue, report, today
-from reports.report import LEVELS, Asked
+from reports.report import Asked
 from reports.terms import OF_WAIT, Rules, of_tally
+
+LEVELS = ServiceLevels()
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # of the 22nd in Shanghai
@@ -114,7 +117,7 @@ def values(told):
 
 
 def test_a_day_on_which_nobody_called_has_counts_and_no_shares(db):
-    told = values(today.today(db, SHANGHAI, NOW))
+    told = values(today.today(db, SHANGHAI, NOW, LEVELS))
     assert told["offered"] == 0
     for name in (
         "service_level",
@@ -142,7 +145,7 @@ def test_a_morning_at_the_repair_desk(db, day):
     day.call(wait_s=600, outcome="timeout")
     day.call(joined=NOW - timedelta(seconds=15))  # waits, and may still be answered in time
     day.call(joined=NOW - timedelta(seconds=90))  # waits, too long already
-    told = values(today.today(db, SHANGHAI, NOW))
+    told = values(today.today(db, SHANGHAI, NOW, LEVELS))
     assert told == {
         "offered": 10,
         "answered": 4,
@@ -178,7 +181,7 @@ def test_a_morning_at_the_repair_desk(db, day):
 
 def test_every_figure_says_its_formula_in_both_languages_its_version_and_its_thresholds(db, day):
     day.call(wait_s=10, outcome="answered")
-    for figure in today.today(db, SHANGHAI, NOW, queue="repair"):
+    for figure in today.today(db, SHANGHAI, NOW, LEVELS, queue="repair"):
         assert figure.title("zh")
         assert figure.formula("zh")
         assert figure.formula("en")
@@ -186,7 +189,7 @@ def test_every_figure_says_its_formula_in_both_languages_its_version_and_its_thr
         assert figure.unit in ("calls", "share", "s")
         assert figure.thresholds == {"T": 20, "s": 5, "c": 0}
     day.call("rescue", wait_s=10, outcome="answered")  # this queue has others
-    for figure in today.today(db, SHANGHAI, NOW):
+    for figure in today.today(db, SHANGHAI, NOW, LEVELS):
         assert figure.thresholds == {}
 
 
@@ -195,23 +198,23 @@ def test_each_queue_is_measured_by_its_own_thresholds_and_the_queues_add_up(db, 
     day.call("rescue", wait_s=15, outcome="answered", talk_s=60, wrap_s=10)
     day.call("rescue", wait_s=8, outcome="abandoned")
     day.call("gone", wait_s=8, outcome="abandoned")  # a queue deleted since
-    by_queue = {name: values(told) for name, told in today.by_queue(db, SHANGHAI, NOW).items()}
+    by_queue = {name: values(told) for name, told in today.by_queue(db, SHANGHAI, NOW, LEVELS).items()}
     assert list(by_queue) == ["repair", "rescue", "gone"]
     assert by_queue["repair"]["service_level"] == 1
     assert by_queue["rescue"]["service_level"] == 0
-    whole = values(today.today(db, SHANGHAI, NOW))
+    whole = values(today.today(db, SHANGHAI, NOW, LEVELS))
     for name in ("offered", "answered", "abandoned", "short_abandons", "flow_outs", "waiting"):
         assert whole[name] == sum(told[name] for told in by_queue.values())
     assert whole["service_level"] == 1 / 4
-    assert values(today.today(db, SHANGHAI, NOW, queue="rescue")) == by_queue["rescue"]
+    assert values(today.today(db, SHANGHAI, NOW, LEVELS, queue="rescue")) == by_queue["rescue"]
 
 
 def test_who_joined_yesterday_is_yesterdays_and_who_joined_at_midnight_is_todays(db, day):
     day.call(joined=MIDNIGHT - timedelta(microseconds=1), wait_s=60, outcome="answered", talk_s=60, wrap_s=1)
     day.call(joined=MIDNIGHT, wait_s=5, outcome="answered", talk_s=60, wrap_s=1)
-    assert values(today.today(db, SHANGHAI, NOW))["offered"] == 1
-    assert values(today.today(db, SHANGHAI, MIDNIGHT - timedelta(hours=1)))["offered"] == 1
-    assert values(today.today(db, ZoneInfo("Asia/Kolkata"), MIDNIGHT + timedelta(minutes=30)))["offered"] == 2
+    assert values(today.today(db, SHANGHAI, NOW, LEVELS))["offered"] == 1
+    assert values(today.today(db, SHANGHAI, MIDNIGHT - timedelta(hours=1), LEVELS))["offered"] == 1
+    assert values(today.today(db, ZoneInfo("Asia/Kolkata"), MIDNIGHT + timedelta(minutes=30), LEVELS))["offered"] == 2
 
 
 def test_overflowing_to_another_queue_is_one_way_out_and_one_more_offer(db, day):
@@ -220,7 +223,7 @@ def test_overflowing_to_another_queue_is_one_way_out_and_one_more_offer(db, day)
         call_id, 7, "queue", "rescue", None, NINE + timedelta(seconds=60), NINE + timedelta(seconds=65), "answered"
     )
     db.flush()
-    told = values(today.today(db, SHANGHAI, NOW))
+    told = values(today.today(db, SHANGHAI, NOW, LEVELS))
     assert (told["offered"], told["flow_outs"], told["answered"]) == (2, 1, 1)
 
 
@@ -230,7 +233,7 @@ def test_a_call_answered_twice_in_one_queue_is_handled_twice_and_no_second_of_it
     day.segment(call_id, 7, "queue", "repair", None, back, back + timedelta(seconds=4), "answered")
     day.segment(call_id, 8, "talk", "repair", "1002", back + timedelta(seconds=4), back + timedelta(seconds=34))
     db.flush()
-    told = values(today.today(db, SHANGHAI, NOW))
+    told = values(today.today(db, SHANGHAI, NOW, LEVELS))
     assert (told["answered"], told["aht"]) == (2, (50 + 10 + 30) / 2)
 
 
@@ -240,7 +243,7 @@ def test_whom_a_customer_is_sent_on_to_adds_neither_talk_nor_wrap_up_to_the_queu
     day.segment(call_id, 7, "talk", None, "1002", sent_on, over)
     day.spell("1002", over, over + timedelta(seconds=30), "available", "wrap_up", call_id, "repair")
     db.flush()
-    told = values(today.today(db, SHANGHAI, NOW))
+    told = values(today.today(db, SHANGHAI, NOW, LEVELS))
     assert (told["aht"], told["acw"]) == (60, 10)
 
 
@@ -249,12 +252,13 @@ def test_half_hours_begin_on_the_half_hour_where_people_live_and_add_up_to_the_d
         day.call(joined=NINE + timedelta(minutes=minute), wait_s=5, outcome="answered")
     kolkata = ZoneInfo("Asia/Kolkata")
     for zone in (SHANGHAI, kolkata):
-        slices = today.by_half_hour(db, zone, NOW)
-        assert all(one.start.astimezone(zone).minute in (0, 30) for one, _ in slices)
-        counts = [values(told)["offered"] for _, told in slices]
+        day_ = Asked(period=periods.today(NOW, zone), by="half_hour")
+        lines = report.report(db, zone, NOW, day_, LEVELS).lines
+        assert all(line.period.start.astimezone(zone).minute in (0, 30) for line in lines)
+        counts = [values(line.figures)["offered"] for line in lines]
         assert [count for count in counts if count] == [2, 2, 2]
-        assert sum(counts) == values(today.today(db, zone, NOW))["offered"]
-        assert slices[-1][0].start <= NOW < slices[-1][0].end
+        assert sum(counts) == values(today.today(db, zone, NOW, LEVELS))["offered"]
+        assert lines[-1].period.start <= NOW < lines[-1].period.end
 
 
 def test_every_figure_leads_to_its_calls(db, day):
@@ -264,7 +268,7 @@ def test_every_figure_leads_to_its_calls(db, day):
     gave_up = day.call(wait_s=99, outcome="abandoned")
 
     def behind(name, queue=None):
-        found = today.calls_behind(db, SHANGHAI, NOW, name, queue)
+        found = today.calls_behind(db, SHANGHAI, NOW, name, queue, LEVELS)
         return {call.call_id: counts for call, _, counts in found}
 
     assert behind("offered") == {in_time: True, late: True, short: True, gave_up: True}
@@ -340,7 +344,7 @@ def test_how_busy_those_are_who_serve_a_queue_is_told_for_every_piece_of_the_day
     db.flush()
 
     def occupancy(by, queue=None):
-        told = report.report(db, SHANGHAI, at(90), Asked(period=this, by=by, queue=queue))
+        told = report.report(db, SHANGHAI, at(90), Asked(period=this, by=by, queue=queue), LEVELS)
         lines = [(line.queue, next(f.value for f in line.figures if f.name == "occupancy")) for line in told.lines]
         return lines, values(told.figures)["occupancy"]
 

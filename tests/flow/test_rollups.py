@@ -14,6 +14,7 @@ from callcenter.facts import StatusChosen, WrapUpFinished
 from config import queues
 from config.people import User
 from config.queues import Queue
+from config.settings import ServiceLevels
 from cti import kept, rollups, waits
 from cti.kept import KeptDay, QueueDay, QueueQuarter
 from cti.projection import rebuild, record
@@ -21,6 +22,8 @@ from cti.rows import Call, Membership, Offer, Segment, Spell
 from reports import keep, occupancy, periods, report
 from reports.report import Asked
 from tests.facts import NINE, Told, answered_call
+
+LEVELS = ServiceLevels()
 
 ZONES = ("Asia/Shanghai", "Asia/Kolkata", "Asia/Kathmandu", "Europe/Berlin", "Australia/Lord_Howe", "America/Havana")
 CHANGES = (date(2026, 3, 28), date(2026, 10, 3), date(2026, 10, 24), date(2026, 10, 31))  # the day before the clocks do
@@ -109,7 +112,7 @@ def serve(db, first: datetime, until: datetime) -> None:
 
 
 def said(db, zone, now, period, by, queue=None):
-    told = report.report(db, zone, now, Asked(period=period, by=by, queue=queue))
+    told = report.report(db, zone, now, Asked(period=period, by=by, queue=queue), LEVELS)
     lines = [(line.period, line.queue, tuple((f.name, f.value) for f in line.figures)) for line in told.lines]
     agents = [(one.extension, tuple((f.name, f.value) for f in one.figures)) for one in told.agents]
     return [(f.name, f.value) for f in told.figures], lines, agents
@@ -190,10 +193,10 @@ def test_how_busy_agents_are_is_their_own_time_however_finely_it_is_cut(database
     keep.keep_days(database, zone, now)
     assert everything() == raw
     with database.read() as db:
-        agents_ = report.report(db, zone, now, Asked(period=whole, by="agent")).everybody
+        agents_ = report.report(db, zone, now, Asked(period=whole, by="agent"), LEVELS).everybody
         assert agents_ is not None
         told = {figure.name: figure.value for figure in agents_.figures}
-        line = report.report(db, zone, now, Asked(period=whole, by="week")).figures[-1]
+        line = report.report(db, zone, now, Asked(period=whole, by="week"), LEVELS).figures[-1]
     assert (line.name, line.of_calls) == ("occupancy", False)
     assert line.value == pytest.approx(told["occupancy"])
     logged = [told[name] or 0 for name in ("ready", "talk", "hold", "wrap_up")]

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from config import people
 from config.people import TooManyAttempts, User, WrongLogin
-from config.settings import Settings
+from config.settings import ServiceLevels, Settings
 from cti import kept, projection
 from cti.demo import fill_calls
 from cti.rows import Call, Segment
@@ -22,6 +22,8 @@ from ticketing.merges import MergedMeanwhile
 from ticketing.rows import Engine, Ticket
 from ticketing.tickets import WrongTicketState
 from ticketing.versions import StaleTicket
+
+LEVELS = ServiceLevels()
 
 NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
 AGENT = User(login="wangfang", name="王芳", role="agent")
@@ -74,9 +76,9 @@ def test_figures_add_up_and_lead_to_their_calls(database):
     zone = Settings().centre.zone
     with database.read() as db:
         last = db.scalar(select(func.max(Call.started_at)))
-        told = {figure.name: figure.value or 0 for figure in today.today(db, zone, last)}
+        told = {figure.name: figure.value or 0 for figure in today.today(db, zone, last, LEVELS)}
         assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"] > 0
-        assert len(today.calls_behind(db, zone, last, "answered")) == told["answered"]
+        assert len(today.calls_behind(db, zone, last, "answered", None, LEVELS)) == told["answered"]
         assert sum(one.answered for one in today.by_agent(db, zone, last)) >= told["answered"]
 
 
@@ -86,7 +88,7 @@ def test_kept_days_say_the_same_as_the_calls(database):
 
     def told():
         with database.read() as db:
-            return [report.report(db, zone, NOW, report.Asked(period=period, by=by)) for by in report.BY]
+            return [report.report(db, zone, NOW, report.Asked(period=period, by=by), LEVELS) for by in report.BY]
 
     raw = told()
     assert keep.keep_days(database, zone, NOW) > 300
@@ -115,7 +117,7 @@ def test_a_fact_that_is_being_written_while_its_day_is_counted_is_not_lost(datab
                 counting.result(0.5)
         assert counting.result(20) == 1
     with database.read() as db:
-        told = {f.name: f.value for f in report.report(db, zone, NOW, report.Asked(period=day)).figures}
+        told = {f.name: f.value for f in report.report(db, zone, NOW, report.Asked(period=day), LEVELS).figures}
         assert day.start in kept.tallies(db, day.start, day.end, zone).days
         joined = select(func.count()).select_from(Segment).where(Segment.kind == "queue")
         assert told["offered"] == db.scalar(joined.where(Segment.started_at >= day.start, Segment.started_at < day.end))
