@@ -80,6 +80,7 @@ def log_in(
         token, _row = people.start_session(db, user, now())
     answer = RedirectResponse(_within(next) or home(user), status_code=303)
     _set(answer, page.settings, session_cookie(page.settings), token)
+    _set(answer, page.settings, LANGUAGE_COOKIE, user.language)  # so that the next sign-in speaks it, too
     answer.delete_cookie(LOGIN_CSRF)
     return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,13 +37,13 @@ class Unforeseen(CallCenterError):
 
 
 KEPT = {
-    401: _("What was saved before is kept; what you have just sent was not saved."),
+    401: _("What you have just sent was not saved; this window keeps it."),
     404: _("Nothing was changed."),
     409: _("What your colleague saved is kept; what you have just sent was not saved."),
     500: _("What was saved before is kept. Calls go on: the switch does not depend on this page."),
 }
 TO_DO = {
-    401: _("Sign in and repeat it."),
+    401: _("Sign in: you come back to the page, and what you wrote stands there to be sent once more."),
     403: _("Go back, or ask an administrator for the right you need."),
     404: _("Check the address or search for what you need."),
     409: _("Load the page again and see what has changed."),
@@ -80,17 +80,26 @@ def answer(request: Request, fault: CallCenterError) -> Response:
     is_part = request.headers.get("hx-request") == "true"
     if fault.status == 401 and request.url.path != "/login":
         if is_part:
-            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+            return Response(status_code=401, headers={"HX-Redirect": "/login?" + urlencode({"next": _back(request)})})
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/login?" + urlencode({"next": _asked(request)}), status_code=303)
     template = "fault_part.html" if is_part else "fault.html"
     status = fault.status
     page = page_of(request, _who(request))
-    return page.render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status))
+    back = _back(request)
+    return page.render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status), back=back)
 
 
 def _asked(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _back(request: Request) -> str:
+    """The page of ours this was asked from, as a path; empty where that is not known, or is the one asked for."""
+    came = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
+    path = came.path + (f"?{came.query}" if came.query else "")
+    ours = came.netloc == request.headers.get("host", "") and path.startswith("/") and not path.startswith("//")
+    return path if ours and not (request.method == "GET" and path == _asked(request)) else ""
 
 
 def _who(request: Request) -> SignedIn | None:

@@ -18,8 +18,9 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import CallCenterError
+from config import people
 from config.people import User
-from ticketing import guides, knowledge, tickets
+from ticketing import catalogue, guides, knowledge, tickets
 from ticketing.knowledge_rows import Article, Guide
 
 router = APIRouter()
@@ -132,8 +133,17 @@ def list_articles(page: PageHere, db: Reading, q: Asked = "", fault: Asked = "")
         articles=found,
         counts=knowledge.counts(db, [one.id for one in found]),
         guides=guides.listed(db, language=page.language, also_ended=writes),
+        titles=_fault_titles(db, page.language),
+        names=people.names(db),
         q=q.strip(),
     )
+
+
+def _fault_titles(db: Session, language: str) -> dict[str, str]:
+    """What the codes of phenomena and faults are called; others, such as SPN 110, have no other name."""
+    known = catalogue.current(db).dictionaries
+    terms = [term for name in ("phenomenon", "fault_code") if name in known for term in known[name].terms]
+    return {str(term.value): term.title(language) for term in terms}
 
 
 @router.get("/knowledge/new", dependencies=[allow("knowledge.write")])
@@ -153,6 +163,8 @@ def show_article(page: PageHere, db: Reading, article: ArticleHere) -> HTMLRespo
         article=article,
         solved=knowledge.counts(db, [article.id]).get(article.id, 0),
         versions=knowledge.versions(db, article),
+        titles=_fault_titles(db, page.language),
+        names=people.names(db),
     )
 
 
@@ -180,8 +192,9 @@ def write_guide(page: PageHere, typed: Annotated[WrittenGuide, Form()]) -> Respo
 
 
 @router.get("/guides/{guide_id}", dependencies=[allow("knowledge")])
-def show_guide(page: PageHere, guide: GuideHere) -> HTMLResponse:
-    return page.render("knowledge/guide.html", guide=guide, steps=list(guides.steps_of(guide).values()))
+def show_guide(page: PageHere, db: Reading, guide: GuideHere) -> HTMLResponse:
+    titles = _fault_titles(db, page.language)
+    return page.render("knowledge/guide.html", guide=guide, steps=list(guides.steps_of(guide).values()), titles=titles)
 
 
 @router.get("/guides/{guide_id}/edit", dependencies=[allow("knowledge.write")])

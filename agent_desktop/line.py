@@ -70,7 +70,7 @@ class Said:
 
 def asked(db: Session, settings: Settings, call_id: str, seats: Seats) -> Asked | None:
     """Whom this agent asks at the moment, or has taken into a room with his customer."""
-    third = seats.asked
+    third = seats.asked or (seats.third if seats.meeting else None)
     if third is None or seats.customer is None:
         return None
     if third.agent:
@@ -108,7 +108,9 @@ def parked(db: Session, settings: Settings) -> list[ParkedCall]:
 def goals(db: Session, settings: Settings, user: User, text: str, language: str) -> list[Goal]:
     """Colleagues, queues and the number itself that are meant by these words; the free ones first."""
     words = text.strip().lower()
-    found = _agents(db, user, words) + _queues(db, words, language)
+    colleagues = _agents(db, user, words)
+    away = [goal for goal in colleagues if not goal.free]
+    found = [goal for goal in colleagues if goal.free] + _queues(db, words, language) + away
     digits = wishes.dialled(settings, text) if words else None
     if digits is not None:
         found.insert(0, Goal(kind="number", to=digits, title=phone.pretty(digits, settings.centre.country)))

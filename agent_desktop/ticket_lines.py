@@ -63,7 +63,9 @@ def hands(page: Page, db: Session, rows: Iterable[Ticket], now: datetime) -> dic
         left = None
         if ticket.due_at is not None and ticket.state != TicketState.CLOSED:
             rule = held.form(ticket.kind).rule(ticket.urgent)
-            left = calendar.load(db, rule.calendar, zone).between(now, ticket.due_at)
+            hours = calendar.load(db, rule.calendar, zone)
+            if hours.is_open(ticket.due_at - timedelta(seconds=1)):  # else promised by a person, for out of hours
+                left = hours.between(now, ticket.due_at)
         found[ticket.id] = hand(page, ticket, left, now)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import BadInput
 from config.people import User, names
-from ticketing import catalogue, deadlines, guides, knowledge, tickets
+from ticketing import catalogue, deadlines, guides, knowledge, search, tickets
 from ticketing.catalogue import Catalogue
 from ticketing.kinds import Fault, Field, Form, Stage, TicketIncomplete
 from ticketing.rows import Ticket, TicketKind, TicketState
@@ -44,9 +45,11 @@ def list_tickets(
     kind: Annotated[str, Query(max_length=12)] = "",
     owner: Annotated[str, Query(max_length=40)] = "",
     late: bool = False,
+    q: Annotated[str, Query(max_length=200)] = "",
     before: Annotated[int | None, Query(le=LARGEST_ID)] = None,
 ) -> HTMLResponse:
     """``state`` is one state, or undone (open and waiting), or all."""
+    about = _found(page, db, q) if q.strip() else None
     states = {"undone": tickets.UNDONE, "all": ()}.get(state, (state,))
     found = tickets.listed(
         db,
@@ -55,6 +58,7 @@ def list_tickets(
         kind=kind,
         owner=owner,
         late_at=now() if late else None,
+        about=about,
         below_id=before,
         limit=AT_ONCE + 1,
     )
@@ -67,9 +71,18 @@ def list_tickets(
         stands={row.id: ticket_lines.standing(page, db, row, now()) for row in rows},
         forms=catalogue.current(db).forms,
         next=rows[-1].id if more else "",
-        asked={"state": state, "kind": kind, "owner": owner, "late": "true" if late else ""},
+        asked={"state": state, "kind": kind, "owner": owner, "late": "true" if late else "", "q": q},
         kinds=TicketKind,
     )
+
+
+def _found(page: Page, db: Session, text: str) -> dict[str, list[int]]:
+    """What the search box finds by these words, as ids by kind."""
+    centre = page.settings.centre
+    found: dict[str, list[int]] = defaultdict(list)
+    for hit in search.find(db, text, page.user, limit=200, country=centre.country, area_code=centre.area_code):
+        found[hit.kind].append(hit.id)
+    return found
 
 
 @router.get("/tickets/{ticket_id}", dependencies=[allow("tickets")])

@@ -36,6 +36,7 @@ class Seats:
     asked: Leg | None
     with_customer: bool  # the two hear each other
     meeting: bool  # and so does somebody else
+    third: Leg | None  # who that is
 
     @classmethod
     def of(cls, legs: Sequence[Leg], agent: str) -> Seats:
@@ -46,7 +47,9 @@ class Seats:
         later = legs[legs.index(mine) + 1 :] if mine is not None else ()  # who was there before was not asked by him
         asked = next((leg for leg in reversed(later) if leg is not customer), None)
         together = [leg for leg in legs if mine is not None and mine.bridge and leg.bridge == mine.bridge]
-        return cls(mine, customer, asked, customer is not None and customer in together, len(together) > 2)
+        with_customer = customer is not None and customer in together
+        third = next((leg for leg in reversed(together) if leg is not mine and leg is not customer), None)
+        return cls(mine, customer, asked, with_customer, len(together) > 2, third)
 
 
 def outside_party(legs: Iterable[Leg]) -> Leg | None:

@@ -210,11 +210,15 @@ def _weighed(station: Candidate, place: Point | None, words: Sequence[str], skil
     if station.out:
         over = max(0, station.out + 1 - max(station.crews, 1))
         minutes += BUSY_MIN * over
-        told = (f"在修 {station.out} 单 / {station.crews} 组", f"{station.out} orders for {station.crews} crews")
+        told = (f"在修 {station.out} 单 / {station.crews} 组", _in_hand(station.out, station.crews))
         reasons.append(Reason(not over, *told))
     else:
         reasons.append(Reason(True, "空闲", "free"))
     return Suggestion(station=station, km=km, minutes=round(minutes), reasons=tuple(reasons))
+
+
+def _in_hand(orders: int, crews: int) -> str:
+    return f"{orders} order{'s' * (orders != 1)} for {crews} crew{'s' * (crews != 1)}"
 
 
 def where(ticket: Ticket) -> tuple[str, Point | None, list[str]]:

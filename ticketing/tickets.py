@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
@@ -158,10 +158,14 @@ def listed(
     kind: str = "",
     owner: str = "",
     late_at: datetime | None = None,
+    about: Mapping[str, Collection[int]] | None = None,
     below_id: int | None = None,
     limit: int = 50,
 ) -> Sequence[Ticket]:
-    """The newest tickets this user may see; ``late_at`` keeps those past due by then; page on with ``below_id``."""
+    """The newest tickets this user may see; ``late_at`` keeps those past due by then; page on with ``below_id``.
+
+    ``about``: only these tickets and those of these customers and engines, as the search box found them.
+    """
     rows = select(Ticket).where(visible(user)).options(selectinload(Ticket.customer), selectinload(Ticket.engine))
     if states:
         rows = rows.where(Ticket.state.in_([line(state) for state in states]))
@@ -171,6 +175,9 @@ def listed(
         rows = rows.where(Ticket.owner == line(owner))
     if late_at is not None:
         rows = rows.where(Ticket.state.in_(UNDONE), Ticket.due_at < late_at, Ticket.solved_at.is_(None))
+    if about is not None:
+        columns = {"ticket": Ticket.id, "customer": Ticket.customer_id, "engine": Ticket.engine_id}
+        rows = rows.where(or_(*(column.in_(about.get(what, ())) for what, column in columns.items())))
     if below_id is not None and below_id in IDS:
         rows = rows.where(Ticket.id < below_id)
     return db.scalars(rows.order_by(Ticket.id.desc()).limit(min(limit, 500))).all()

@@ -17,8 +17,9 @@ from sqlalchemy import select
 
 from callcenter.database import now
 from callcenter.facts import StatusChosen
+from config import people
 from recordings.rows import Recording
-from tests.desktop import Desk, make_desk, served
+from tests.desktop import PASSWORD, Desk, make_desk, served
 from tests.fresh import fresh
 from tests.told import Caller, tell
 from tests.waiting import wait_until
@@ -415,3 +416,51 @@ def test_a_recording_is_played_in_the_page_side_by_side(desk, seat):
     page.click("#play")
     page.wait_for_function("() => document.querySelector('#sound').currentTime > 0.3")
     expect(page.locator("#player-error")).to_be_hidden()
+
+
+def test_a_saved_ticket_stands_in_its_form_after_a_reload_and_is_gone_on_with(desk, seat):
+    page = seat.open()
+    caller = rings(desk, page, serial="102938", wants="repair")
+    caller.is_answered()
+    page.locator("#f-subject").fill("冒黑烟")
+    page.locator("#f-repair-fault").select_option("black_smoke")
+    page.locator("#f-repair-place").fill("郑州北")
+    page.locator("#f-notes").fill("车停在服务区")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#another")).to_be_visible()
+    page.reload()
+    expect(page.locator("#f-subject")).to_have_value("冒黑烟")
+    expect(page.locator("#saved-notes")).to_have_text("车停在服务区")
+    expect(page.locator("#saved")).to_contain_text("saved")
+    page.locator("#f-notes").fill("客户又说：还漏油")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#saved-notes")).to_contain_text("还漏油")
+    with desk.database.read() as db:
+        assert [ticket.subject for ticket in db.scalars(select(Ticket))] == ["冒黑烟"]
+    page.click("#another")
+    page.reload()
+    expect(page.locator("#ticket-form")).to_be_visible()
+    expect(page.locator("#f-subject")).to_have_value("")
+
+
+def test_what_was_sent_after_the_session_had_ended_stands_in_its_form_after_the_sign_in(desk, seat):
+    with desk.database.read() as db:
+        li = db.scalars(select(Customer.id).where(Customer.name == "李建国")).one()
+    page = seat.open(f"/customers/{li}")
+    page.locator("#record [name=note]").fill("车主兼司机，方言重，请说慢一点")
+    with desk.database.write() as db:
+        people.end_all_sessions(db, desk.users["wangfang"], now())
+    page.click("#record button.primary")
+    page.get_by_role("link", name="Sign in").click()
+    seat.complaints.clear()  # the browser's own word for 401
+    page.fill("[name=login]", "wangfang")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#record .banner")).to_contain_text("has not been saved yet")
+    expect(page.locator("#record [name=note]")).to_have_value("车主兼司机，方言重，请说慢一点")
+    page.keyboard.press("Enter")
+    expect(page.locator("#record .banner")).to_have_count(0)
+    with desk.database.read() as db:
+        assert db.get_one(Customer, li).note == "车主兼司机，方言重，请说慢一点"
+    page.reload()
+    expect(page.locator("#record .banner")).to_have_count(0)  # what was taken is not offered again

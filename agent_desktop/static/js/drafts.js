@@ -77,6 +77,20 @@ export function drafted_calls() {
   return [...new Set([...known.keys(), ...here])].sort((a, b) => (drafts_of(b)[0]?.at ?? 0) - (drafts_of(a)[0]?.at ?? 0));
 }
 
+const saved_name = (call_id) => `saved:${login}:${call_id}`;
+
+/** The ticket this window saved from a call, so that it stands in the form again when the page is loaded anew; null: none. */
+export function keep_saved(call_id, ticket) {
+  try {
+    if (ticket) sessionStorage.setItem(saved_name(call_id), JSON.stringify(ticket));
+    else sessionStorage.removeItem(saved_name(call_id));
+  } catch {
+    // no room: after a reload the form is blank, and the ticket is in the time line
+  }
+}
+
+export const saved_of = (call_id) => JSON.parse(sessionStorage.getItem(saved_name(call_id)));
+
 /** The words are saved: the server has dropped its drafts of them already. */
 export function drop_draft(call_id) {
   localStorage.removeItem(name_of(call_id));

@@ -28,6 +28,7 @@ export class Phone extends EventTarget {
   #release = null;
   #expected = null;
   #checking = null;
+  #wants_hold = false;
   #audio;
   #sound;
 
@@ -200,6 +201,7 @@ export class Phone extends EventTarget {
       return;
     }
     this.#session = session;
+    this.#wants_hold = false;
     const number = session.remote_identity?.uri?.user ?? "";
     const incoming = originator === "remote";
     this.#change({ call: { direction: incoming ? "in" : "out", stage: incoming ? "ringing" : "calling", number, held: false, muted: false, media: "new", since: Date.now() } });
@@ -243,8 +245,16 @@ export class Phone extends EventTarget {
 
   hold() {
     if (this.call?.stage !== "talking") return;
-    if (this.call.held) this.#session.unhold();
-    else this.#session.hold();
+    this.#wants_hold = !this.#wants_hold;
+    this.#settle_hold(this.#session);
+  }
+
+  /** A press that comes while the one before is still being agreed with the switch is done after it. */
+  #settle_hold(session) {
+    if (session !== this.#session || session.isOnHold().local === this.#wants_hold) return;
+    const again = () => setTimeout(() => this.#settle_hold(session));
+    if (this.#wants_hold) session.hold({}, again);
+    else session.unhold({}, again);
   }
 
   mute() {

@@ -3,7 +3,7 @@
 
 import { ask, markup } from "./ask.js";
 import { time_of_day } from "./clock.js";
-import { drafts_of, drop_draft, keep_beside, keep_draft } from "./drafts.js";
+import { drafts_of, drop_draft, keep_beside, keep_draft, keep_saved, saved_of } from "./drafts.js";
 import { _ } from "./texts.js";
 
 const DRAFT_AFTER_MS = 300;
@@ -24,6 +24,12 @@ export async function fresh_form({ card, form, kind, serial, contact }) {
     for (const field of fresh.querySelectorAll(`[name="field.${name}"]`)) field.defaultValue = value;
   }
   return fresh;
+}
+
+function paragraph(words) {
+  const line = document.createElement("p");
+  line.textContent = words;
+  return line;
 }
 
 export class TicketForm extends EventTarget {
@@ -52,11 +58,23 @@ export class TicketForm extends EventTarget {
     this.#show_kind();
     if (this.#saved) return;
     this.#saved = this.#words();
+    this.#take_up_saved(saved_of(this.#call_id));
     const [draft, ...others] = drafts_of(this.#call_id);
     if (!draft) return;
     this.#fill(draft.values);
     this.#say(_("Draft of {time} taken up, not saved yet", { time: time_of_day(new Date(draft.at)) }));
     this.#offer(others);
+  }
+
+  /** The ticket of this call that was saved before the page was loaded again: one goes on with it, and opens no second. */
+  #take_up_saved(before) {
+    if (!before) return;
+    this.#fill(before.values);
+    this.number = before.number;
+    this.#field("#saved-notes").replaceChildren(...before.notes.map(paragraph));
+    this.#field("#save").disabled = before.closed;
+    this.#saved = this.#words();
+    this.#say(before.said);
   }
 
   /** Drafts of other windows that say something else: none is written over, each can be had. */
@@ -99,7 +117,7 @@ export class TicketForm extends EventTarget {
   /** What goes with the customer to somebody else: the ticket, and the words that are not saved. */
   as_handed_on() {
     const ticket_id = this.#form.elements.id.value;
-    return { ticket_id, draft: ticket_id || this.dirty ? JSON.stringify(this.#values()) : "" };
+    return { ticket_id, draft: ticket_id || this.dirty ? JSON.stringify({ ...this.#values(), unsaved: this.dirty }) : "" };
   }
 
   /** Go on with what a colleague has written; where something stands here already, his words are put behind it. */
@@ -215,13 +233,16 @@ export class TicketForm extends EventTarget {
     version.value = saved.version;
     const words = JSON.parse(sent).notes;
     if (words) {
-      const kept = document.createElement("p");
-      kept.textContent = words;
-      this.#field("#saved-notes").append(kept);
+      this.#field("#saved-notes").append(paragraph(words));
       if (notes.value === words) notes.value = "";
     }
     this.#lock();
-    if (saved.state === "closed") this.#field("#save").disabled = true;
+    const closed = saved.state === "closed";
+    if (closed) this.#field("#save").disabled = true;
+    const said = closed ? _("{number} saved and closed {time}", { number: saved.number, time: saved.at }) : _("{number} saved {time}", { number: saved.number, time: saved.at });
+    const told = [...this.#field("#saved-notes").children].map((note) => note.textContent);
+    const values = { ...this.#values(), ...JSON.parse(sent), notes: "" }; // not what was typed while it was being saved
+    keep_saved(this.#call_id, { number: saved.number, values, notes: told, closed, said });
     if (typed_meanwhile) this.#keep();
     else {
       this.#saved = this.#words();
@@ -229,7 +250,7 @@ export class TicketForm extends EventTarget {
       drop_draft(this.#call_id);
       this.#offer([]);
     }
-    this.#say(saved.state === "closed" ? _("{number} saved and closed {time}", { number: saved.number, time: saved.at }) : _("{number} saved {time}", { number: saved.number, time: saved.at }));
+    this.#say(said);
   }
 
   #refused({ sentence, json }) {
@@ -285,6 +306,8 @@ export class TicketForm extends EventTarget {
   /** The one at hand is saved; begin the next of the same call. */
   another() {
     if (this.dirty) { this.save(); return; }
+    keep_saved(this.#call_id, null);
+    this.number = "";
     this.#form.reset();
     for (const name of ["id", "version"]) this.#form.elements[name].value = "";
     this.#field("#saved-notes").replaceChildren();

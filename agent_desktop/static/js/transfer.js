@@ -50,7 +50,7 @@ export class Transfer {
 
   get #call() { return encodeURIComponent(this.#seat.now.call_id ?? ""); }
   get open() { return !$("#transfer").hidden; }
-  get asking() { return this.#seat.now.asked !== null; }
+  get asking() { return this.#seat.now.asked !== null && this.#seat.now.asked.state !== "meeting"; }
   get may_hand() { return this.#seat.now.may_hand_on; }
 
   // --- the panel ---
