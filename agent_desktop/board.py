@@ -18,7 +18,7 @@ from agent_desktop.seat import TONES, call_backs
 from agent_desktop.session import allow
 from callcenter.database import now
 from config.people import User, names
-from config.queues import Queue
+from config.queues import list_queues
 from cti import queues_now
 from cti.agents import newcomer
 from cti.queues_now import NOBODY
@@ -113,7 +113,7 @@ def work_lines(db: Session, at: datetime) -> WorkLines:
 
 def queue_lines(db: Session, desktop: Desktop, language: str, at: datetime) -> list[QueueLine]:
     waiting, ready = queues_now.waiting(db), queues_now.ready(db)
-    queues = list(db.scalars(select(Queue).order_by(Queue.name)))
+    queues = list_queues(db)
     figures = desktop.day.by_queue(db, at, [queue.name for queue in queues])
     lines = []
     for queue in queues:
@@ -135,8 +135,9 @@ def queue_lines(db: Session, desktop: Desktop, language: str, at: datetime) -> l
 
 
 def agent_chips(db: Session, language: str, at: datetime) -> list[AgentChip]:
-    titles = {queue.name: queue.title(language) for queue in db.scalars(select(Queue))}
-    wrap_up = {queue.name: timedelta(seconds=queue.wrap_up_s) for queue in db.scalars(select(Queue))}
+    queues = list_queues(db)
+    titles = {queue.name: queue.title(language) for queue in queues}
+    wrap_up = {queue.name: timedelta(seconds=queue.wrap_up_s) for queue in queues}
     people = select(User, Agent).outerjoin(Agent, Agent.extension == User.extension)
     chips = []
     for user, seen in db.execute(people.where(User.active, User.extension.is_not(None))):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
@@ -15,7 +15,7 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter import phone
 from callcenter.database import now
-from callcenter.errors import BadInput, CallCenterError
+from callcenter.errors import CallCenterError
 from callcenter.nudges import CallbackChanged
 from cti import callbacks, dialling, wishes
 from ticketing import tickets
@@ -48,10 +48,7 @@ def plan_callback(
     """Be put through to this number at that time."""
     at = now()
     try:
-        try:
-            due_at = datetime.fromisoformat(due).replace(tzinfo=page.settings.centre.zone)
-        except ValueError:
-            raise BadInput(due) from None
+        due_at = page.when(due)
         about: dict[str, Any] = {"note": note.strip(), "about_call": call_id, "customer_id": customer_id}
         with page.database.write() as db:
             if ticket_id is not None:

@@ -20,8 +20,8 @@ from callcenter.database import from_us, to_us
 from callcenter.errors import BadInput, NotFound
 from callcenter.events import Event
 from callcenter.facts import CustomerBound
+from config import queues
 from config.people import User
-from config.queues import Queue
 from cti import projection
 from cti.handovers import Handover
 from cti.rows import Agent, Call, Offer
@@ -119,7 +119,7 @@ def list_calls(page: PageHere, db: Reading, asked: Annotated[Wanted, Depends(wan
         asked=asked,
         rows=rows,
         next=cursor(rows[-1]) if more else "",
-        queues={queue.name: queue.title(page.language) for queue in db.scalars(select(Queue).order_by(Queue.name))},
+        queues=queues.titles(db, page.language),
         **around(db, rows),
     )
 
@@ -147,7 +147,7 @@ def matching(asked: Wanted, page: Page) -> Select[Call]:
     if asked.agent:
         rows = rows.where(Call.agent == asked.agent)
     if asked.outcome:
-        rows = rows.where(Call.state != "ended" if asked.outcome == "live" else Call.outcome == asked.outcome)
+        rows = rows.where(Call.ended_at.is_(None) if asked.outcome == "live" else Call.outcome == asked.outcome)
     if asked.first:
         rows = rows.where(Call.started_at >= datetime.combine(asked.first, time(), centre.zone))
     if asked.last:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Id, Reading
-from agent_desktop.diary import staff, when
+from agent_desktop.diary import staff
 from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from callcenter.database import now
@@ -199,7 +199,7 @@ def change_station(page: PageHere, station_id: Id, sent: SentForm) -> Response:
 def add_duty(page: PageHere, station_id: Id, sent: SentForm) -> Response:
     """Who is on duty there, from when until when."""
     with page.database.write() as db:
-        begins, ends = when(page, sent.get("begins_at", "")), when(page, sent.get("ends_at", ""))
+        begins, ends = page.when(sent.get("begins_at", "")), page.when(sent.get("ends_at", ""))
         stations.put_on_duty(
             db, stations.load(db, station_id), begins, ends, sent.get("name", ""), sent.get("phone", "")
         )

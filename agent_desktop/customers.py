@@ -144,7 +144,7 @@ def _show(
     before: datetime | None = None,
     refused: Refused | None = None,
 ) -> HTMLResponse:
-    today, ids = now().astimezone(page.settings.centre.zone).date(), customers.ids_of(db, customer)
+    today, ids = page.today, customers.ids_of(db, customer)
     rules = warranties.rules(db)
     own = select(Engine).where(Engine.customer_id.in_(ids)).order_by(Engine.id).limit(ENGINES)
     return page.render(
@@ -244,8 +244,7 @@ def change_relations(page: PageHere, customer_id: Id, sent: SentForm) -> Respons
         form = Typed(sent)
         ending, until_on = form.number("relation"), form.day("until_on")
         if ending is not None:
-            today = now().astimezone(page.settings.centre.zone).date()
-            relations.end(db, customer, ending, until_on or today, by=page.user.login, now=now())
+            relations.end(db, customer, ending, until_on or page.today, by=page.user.login, now=now())
             return
         other, from_on = form.record("other", required=True), form.day("from_on")
         form.done()

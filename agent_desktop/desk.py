@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,10 +15,11 @@ import ticketing.drafts
 from agent_desktop import calling, drafts, line, seat
 from agent_desktop import card as cards
 from agent_desktop.calls import bind_caller, load_call
+from agent_desktop.control import OwnCall
 from agent_desktop.desktop import Reading
 from agent_desktop.kept import kept_for
 from agent_desktop.line_check import is_due
-from agent_desktop.page import Page, PageHere
+from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.seat import BREAKS, Seat, call_backs, own_day, seat_of, waiting
 from agent_desktop.session import allow
 from agent_desktop.windows import window_of
@@ -162,13 +162,6 @@ def _seconds(at: datetime | None) -> float | None:
 # --- the card -----------------------------------------------------------------------------------------------------
 
 
-def own_call(page: PageHere, db: Reading, call_id: str) -> Call:
-    return load_call(db, call_id, page.user)
-
-
-OwnCall = Annotated[Call, Depends(own_call)]
-
-
 @router.get("/desk/card/{call_id}", dependencies=[allow("desk")])
 def card(page: PageHere, db: Reading, call: OwnCall) -> HTMLResponse:
     return _card(page, db, call.call_id)
@@ -186,8 +179,7 @@ def card_text(page: Page, call_id: str) -> str:
 
 def _composed(page: Page, db: Session, call_id: str) -> dict[str, Any]:
     at = now()
-    today = at.astimezone(page.settings.centre.zone).date()
-    card = cards.compose(db, call_id, language=page.language, now=at, today=today)
+    card = cards.compose(db, call_id, language=page.language, now=at, today=page.settings.centre.day(at))
     form = catalogue.current(db).version
     said = line.said_with(db, call_id, page.user) if card.call.moved else None
     promised = duties.of_customer(db, card.person.id, 3) if card.person else ()
@@ -226,14 +218,9 @@ def finish_wrap_up(page: PageHere) -> JSONResponse:
 def _recorded(page: Page, step: Callable[[Session], Sequence[Event]]) -> JSONResponse:
     with page.database.write() as db:
         told = step(db)
-    _publish(page, told)
+    page.publish(told)
     with page.database.read() as db:
         return JSONResponse(_state(page, db))
-
-
-def _publish(page: Page, told: Sequence[Event]) -> None:
-    for event in told:
-        page.bus.publish(event)
 
 
 @router.post("/desk/calls/{call_id}/customer", dependencies=[allow("desk"), allow("customers.write")])
@@ -241,7 +228,7 @@ def bind_customer(page: PageHere, call: OwnCall, customer_id: Annotated[int, For
     at = now()
     with page.database.write() as db:
         told = bind_caller(db, call, customers.load_customer(db, customer_id, page.user), page.user, at)
-    _publish(page, told)
+    page.publish(told)
     with page.database.read() as db:
         return _card(page, db, call.call_id)
 
@@ -257,7 +244,7 @@ def create_customer(
     region: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Put the caller on file and bind the call to him."""
-    call = own_call(page, reading, call_id)
+    call = load_call(reading, call_id, page.user)
     at, centre = now(), page.settings.centre
     try:
         with page.database.write() as db:
@@ -275,19 +262,15 @@ def create_customer(
             told = bind_caller(db, call, customer, page.user, at)
     except BadInput as fault:
         return _refused(page, fault)
-    _publish(page, told)
+    page.publish(told)
     with page.database.read() as db:
         return _card(page, db, call.call_id)
 
 
-async def sent_form(request: Request) -> dict[str, str]:
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-
-
 @router.post("/desk/tickets", dependencies=[allow("desk"), allow("tickets.write")])
-def save_ticket(page: PageHere, reading: Reading, sent: Annotated[dict[str, str], Depends(sent_form)]) -> JSONResponse:
+def save_ticket(page: PageHere, reading: Reading, sent: SentForm) -> JSONResponse:
     """Open a ticket, or change one that is open and add the words to it."""
-    call = own_call(page, reading, sent.get("call_id", "")) if sent.get("call_id") else None
+    call = load_call(reading, sent["call_id"], page.user) if sent.get("call_id") else None
     at = now()
     try:
         with page.database.write() as db:
@@ -324,7 +307,7 @@ def _open(db: Session, page: Page, sent: dict[str, str], call: Call | None, at: 
         fields=_answers(sent),
         notes=sent.get("notes", ""),
         urgent=True if sent.get("urgent") else None,
-        due_at=_due(sent, page.settings.centre.zone),
+        due_at=_due(page, sent),
         zone=page.settings.centre.zone,
     )
 
@@ -338,7 +321,7 @@ def _change(db: Session, page: Page, sent: dict[str, str], at: datetime) -> Tick
         "customer_id": _number(sent, "customer_id"),
         "engine_id": _number(sent, "engine_id"),
     }
-    due = _due(sent, page.settings.centre.zone)
+    due = _due(page, sent)
     if due is not None:
         changes["due_at"] = due
     version = _number(sent, "version") or 0
@@ -371,15 +354,9 @@ def _number(sent: dict[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _due(sent: dict[str, str], zone: ZoneInfo) -> datetime | None:
-    """A time as the browser's field writes it, meant where the centre is."""
+def _due(page: Page, sent: dict[str, str]) -> datetime | None:
     text = sent.get("due", "").strip()
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=zone)
-    except ValueError:
-        raise BadInput("due: %(text)s", text=text[:20]) from None
+    return page.when(text) if text else None
 
 
 def _refused(page: Page, fault: CallCenterError) -> JSONResponse:

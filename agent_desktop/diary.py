@@ -66,11 +66,11 @@ def add_task(page: PageHere, sent: SentForm) -> Response:
             db,
             "task",
             sent.get("text", ""),
-            when(page, sent.get("due_at", "")),
+            page.when(sent.get("due_at", "")),
             owner=owner,
             by=page.user.login,
             now=now(),
-            begins_at=when(page, begins) if begins else None,
+            begins_at=page.when(begins) if begins else None,
             important="important" in sent,
             urgent="urgent" in sent,
             shared="shared" in sent,
@@ -113,7 +113,7 @@ def promise(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
 
     def add(db: Session, ticket: Ticket) -> Ticket:
         at = now()
-        due = at + timedelta(minutes=int(minutes)) if minutes else when(page, sent.get("due_at", ""))
+        due = at + timedelta(minutes=int(minutes)) if minutes else page.when(sent.get("due_at", ""))
         owner = sent.get("owner", "") or page.user.login
         station_id = ticket.station_id if "station" in sent else None
         duties.add(
@@ -177,7 +177,7 @@ class Day:
 def team_calendar(page: PageHere, db: Reading, week: Annotated[str, Query(max_length=10)] = "") -> HTMLResponse:
     """A week of the team: what is promised and planned, follow-ups to be made, days off and days worked for them."""
     centre = page.settings.centre
-    today = now().astimezone(centre.zone).date()
+    today = page.today
     try:
         chosen = date.fromisoformat(week) if week else today
     except ValueError:
@@ -187,10 +187,11 @@ def team_calendar(page: PageHere, db: Reading, week: Annotated[str, Query(max_le
     found = duties.between(db, start, start + timedelta(days=7), page.user)
     office = calendar.load(db, "office", centre.zone, centre.country)
     days = [monday + timedelta(days=n) for n in range(7)]
+    follow_ups = _follow_ups(db, page, days)
     return page.render(
         "calendar.html",
-        days=[_day(page, office, day, today, found, _follow_ups(db, page, days).get(day, [])) for day in days],
-        people=[(login, name) for login, name in staff(db)],
+        days=[_day(page, office, day, today, found, follow_ups.get(day, [])) for day in days],
+        people=staff(db),
         monday=monday,
         before=monday - timedelta(days=7),
         after=monday + timedelta(days=7),
@@ -206,10 +207,10 @@ def _day(
     title = ""
     if rule is not None:
         title = rule.title(page.language) or (page._("worked in exchange") if rule.working else page._("free"))
-    zone = page.settings.centre.zone
+    centre = page.settings.centre
     own: dict[str, list[Duty]] = {}
     for duty in found:
-        if (duty.begins_at or duty.due_at).astimezone(zone).date() == day:
+        if centre.day(duty.begins_at or duty.due_at) == day:
             own.setdefault(duty.owner, []).append(duty)
     return Day(
         day=day,
@@ -235,14 +236,6 @@ def _follow_ups(db: Session, page: Page, days: Sequence[date]) -> dict[date, lis
 def staff(db: Session) -> list[tuple[str, str]]:
     """Who can be given something to do."""
     return [(one.login, one.name) for one in db.scalars(select(User).where(User.active).order_by(User.login))]
-
-
-def when(page: Page, text: str) -> datetime:
-    """A time as the browser's field writes it, meant where the centre is."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=page.settings.centre.zone)
-    except ValueError:
-        raise BadInput("%(what)s cannot be %(value)s", what=page._("Due"), value=text[:30]) from None
 
 
 def _local(page: Page, at: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -45,10 +45,6 @@ def readable_engine(page: PageHere, db: Reading, engine_id: Id) -> Engine:
 EngineHere = Annotated[Engine, Depends(readable_engine)]
 
 
-def today_of(page: Page) -> date:
-    return now().astimezone(page.settings.centre.zone).date()
-
-
 @router.get("/engines", dependencies=[allow("engines")])
 def list_engines(
     page: PageHere,
@@ -78,7 +74,7 @@ def _list(
             rows = rows.where(Engine.id < before)
         found = list(db.scalars(rows.order_by(Engine.id.desc()).limit(AT_ONCE + 1)))
         found, more = found[:AT_ONCE], len(found) > AT_ONCE
-    today, rules = today_of(page), warranties.rules(db)
+    today, rules = page.today, warranties.rules(db)
     return page.render(
         "engines.html",
         rows=[(engine, warranties.warranty(engine, today, rules)) for engine in found],
@@ -131,7 +127,7 @@ def _show(
     before: datetime | None = None,
     refused: Refused | None = None,
 ) -> HTMLResponse:
-    today, installed = today_of(page), installations.of(db, engine.id)
+    today, installed = page.today, installations.of(db, engine.id)
     people = {
         name: db.get(Customer, number) if (number := getattr(engine, column)) else None
         for name, column in PEOPLE.items()
@@ -216,7 +212,7 @@ def change_readings(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
         if remove is not None:
             readings.take_back(db, engine, remove, by=page.user.login, now=now())
             return
-        today = today_of(page)
+        today = page.today
         readings.add(
             db,
             engine,
@@ -240,7 +236,7 @@ def change_owner(page: PageHere, engine_id: Id, sent: SentForm) -> Response:
         form = Typed(sent)
         owner, on = form.record("customer"), form.day("on", required=True)
         form.done()
-        today = today_of(page)
+        today = page.today
         owners.hand_over(
             db, engine, owner, on or today, by=page.user.login, now=now(), today=today, note=sent.get("note", "")
         )

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import Id
-from agent_desktop.engines import step_of, today_of
+from agent_desktop.engines import step_of
 from agent_desktop.page import PageHere, SentForm
 from agent_desktop.photos import Files
 from agent_desktop.session import allow
@@ -34,7 +34,7 @@ def change_installations(page: PageHere, engine_id: Id, files: Files, sent: Sent
         if withdraw is not None:
             installations.withdraw(db, engine, withdraw, by=page.user.login, now=now())
             return
-        today = today_of(page)
+        today = page.today
         row = installations.add(
             db,
             engine,

@@ -82,6 +82,5 @@ def measured(
     )  # fmt: skip
     with page.database.write() as writing:
         told = projection.record(writing, [fact], "desk")
-    for event in told:
-        page.bus.publish(event)
+    page.publish(told)
     return JSONResponse({})

@@ -30,7 +30,7 @@ router = APIRouter()
 
 def snapshot(db: Session, user: User) -> dict[str, Any]:
     """Everything a page that starts, or was away, has to know; the same cut as the messages."""
-    agents, calls = select(Agent), select(Call).where(Call.state != "ended")
+    agents, calls = select(Agent), select(Call).where(Call.ended_at.is_(None))
     if not user.may("calls.all"):
         agents = agents.where(Agent.extension == user.extension)
         calls = calls.where(Call.agent == user.extension)

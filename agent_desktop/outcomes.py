@@ -24,8 +24,7 @@ router = APIRouter()
 def extend_wrap_up(page: PageHere) -> JSONResponse:
     with page.database.write() as db:
         told = more_wrap_up(db, page.user, now())
-    for event in told:
-        page.bus.publish(event)
+    page.publish(told)
     return JSONResponse({"more_s": agents.MORE_S})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
@@ -25,7 +26,8 @@ from agent_desktop.words import WORDS, english
 from callcenter import phone
 from callcenter.bus import Bus
 from callcenter.database import Database, now
-from callcenter.errors import CallCenterError
+from callcenter.errors import BadInput, CallCenterError
+from callcenter.events import Event
 from config.people import User
 from config.settings import Centre, Settings
 
@@ -65,6 +67,21 @@ class Page:
     @property
     def format(self) -> i18n.Format:
         return i18n.Format(self.language, self.settings.centre.zone)
+
+    @property
+    def today(self) -> date:
+        return self.settings.centre.day(now())
+
+    def when(self, text: str) -> datetime:
+        """A time as the browser's field writes it, meant where the centre is."""
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=self.settings.centre.zone)
+        except ValueError:
+            raise BadInput("%(what)s cannot be %(value)s", what=self._("Due"), value=text[:30]) from None
+
+    def publish(self, told: Iterable[Event]) -> None:
+        for event in told:
+            self.bus.publish(event)
 
     def may(self, permission: str) -> bool:
         return self.signed is not None and self.user.may(permission)

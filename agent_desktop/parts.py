@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from sqlalchemy.orm import Session
 
 from agent_desktop.desktop import LARGEST_ID, Id, Reading
-from agent_desktop.engines import today_of
 from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
@@ -59,7 +58,7 @@ def _list(
         "part_list.html",
         status=status,
         rows=[(part, parts.newest(db, part)) for part in rows],
-        today=today_of(page),
+        today=page.today,
         next=rows[-1].id if more else "",
         asked={"q": q.strip(), "model": model.strip()},
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
@@ -99,7 +98,7 @@ def offered(
 
 def _offer(page: Page, db: Session, part: Part) -> dict[str, str]:
     newest = parts.newest(db, part)
-    today = today_of(page)
+    today = page.today
     note = ""
     if newest is not part:
         note = page._("Superseded by %(number)s", number=newest.number)
@@ -137,7 +136,7 @@ def _show(
         newest=parts.newest(db, part),
         follows=parts.by_number(db, part.superseded_by) if part.superseded_by else None,
         before=parts.before(db, part),
-        today=today_of(page),
+        today=page.today,
         faults={name: fault.text(page.language) for name, fault in (faults or {}).items()},
         shown=held | dict(typed or {}),
         why=why,

@@ -15,8 +15,8 @@ from agent_desktop.i18n import marked as _
 from agent_desktop.words import english
 from callcenter import phone
 from callcenter.database import to_us
+from config import queues
 from config.people import User
-from config.queues import Queue
 from reports.choices import WHY, Choice
 from reports.replay import Lane, Replay, Step
 from reports.steps import CAUSES, EXITS
@@ -77,7 +77,7 @@ class Telling:
         return cls(
             language=language,
             names={extension: name for extension, name in people if extension},
-            titles={queue.name: queue.title(language) for queue in db.scalars(select(Queue))},
+            titles=queues.titles(db, language),
             customers={row[0]: row[1] for row in known},
             country=country,
         )

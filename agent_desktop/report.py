@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_desktop import calls
@@ -23,7 +22,7 @@ from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
 from callcenter.database import from_us, now, to_us
 from callcenter.errors import BadInput
-from config.queues import Queue
+from config.queues import titles
 from reports import periods, report
 from reports.figures import Figure
 from reports.periods import Period
@@ -62,7 +61,7 @@ def wanted(
     queue: Annotated[str, Query(max_length=40)] = "",
 ) -> Wanted:
     """BadInput for a period nobody named. Of two days the missing one is the other; of none it is today."""
-    today = now().astimezone(page.settings.centre.zone).date()
+    today = page.today
     if when in periods.NAMES:
         begin, end = periods.named(when, today)
     elif when == DAYS:
@@ -161,10 +160,6 @@ def _piece(asked: Wanted, line: Line) -> dict[str, object]:
     if asked.by == "queue":
         return query | {"queue": line.queue}
     return query | {"start": to_us(line.period.start), "end": to_us(line.period.end)}
-
-
-def titles(db: Session, language: str) -> dict[str, str]:
-    return {queue.name: queue.title(language) for queue in db.scalars(select(Queue).order_by(Queue.name))}
 
 
 def label(line: Line, by: str, form: Format, queues: dict[str, str]) -> str:

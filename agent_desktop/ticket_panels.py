@@ -26,7 +26,7 @@ def stations(page: Page, db: Session, ticket: Ticket, form: Form, at: datetime) 
     if form.dispatch == "one" and any(one.state in dispatch.LIVE for one in sent):
         free = False
     town, suggestions = dispatch.suggested(db, ticket, at, page.settings.centre.zone, SUGGESTED) if free else ("", [])
-    today = at.astimezone(page.settings.centre.zone).date()
+    today = page.settings.centre.day(at)
     return {
         "dispatches": sent,
         "suggestions": suggestions,

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from agent_desktop import calls
+from config import queues
 from config.people import User
-from config.queues import Queue
 from cti.rows import Call
 from recordings.rows import Recording
 from ticketing import tickets
@@ -113,7 +113,7 @@ def _gathered(
         more=shown[-1].at if len(found) > AT_ONCE else None,
         recorded=frozenset(db.scalars(recorded)) if heard else frozenset(),
         names=_names(db, shown),
-        queues={queue.name: queue.title(language) for queue in db.scalars(select(Queue))} if heard else {},
+        queues=queues.titles(db, language) if heard else {},
     )
 
 

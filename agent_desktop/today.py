@@ -6,16 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from agent_desktop import calls
 from agent_desktop.desktop import Reading
-from agent_desktop.page import Page, PageHere
+from agent_desktop.page import PageHere
 from agent_desktop.session import allow
 from callcenter.database import now
 from callcenter.errors import NotFound
-from config.queues import Queue
+from config.queues import titles
 from reports import today
 from reports.queue import definitions
 
@@ -29,13 +27,13 @@ QueueAsked = Annotated[str, Query(max_length=40)]
 @router.get("/reports/today", dependencies=[allow("reports")])
 def show_today(page: PageHere, db: Reading, queue: QueueAsked = "") -> HTMLResponse:
     at, zone, levels = now(), page.settings.centre.zone, page.settings.service_level
-    titles = _titles(page, db)
-    if queue and queue not in titles:
+    known = titles(db, page.language)
+    if queue and queue not in known:
         raise NotFound("queue %(queue)s", queue=queue)
     return page.render(
         "today.html",
         figures=today.today(db, zone, at, levels, queue or None),
-        queues=titles,
+        queues=known,
         asked={"queue": queue},
         agents=today.by_agent(db, zone, at),
     )
@@ -54,7 +52,7 @@ def show_calls(
         rows=rows,
         definition=definitions(levels)[figure],
         figure=next(one for one in today.today(db, zone, at, levels, queue or None) if one.name == figure),
-        queues=_titles(page, db),
+        queues=titles(db, page.language),
         asked={"queue": queue},
         back="/reports/today",
         back_query={"queue": queue},
@@ -63,7 +61,3 @@ def show_calls(
         visible=page.may("calls.all"),
         **calls.around(db, found),
     )
-
-
-def _titles(page: Page, db: Session) -> dict[str, str]:
-    return {queue.name: queue.title(page.language) for queue in db.scalars(select(Queue).order_by(Queue.name))}

@@ -66,6 +66,11 @@ def list_queues(db: Session) -> list[Queue]:
     return list(db.scalars(select(Queue).order_by(Queue.name)))
 
 
+def titles(db: Session, language: str) -> dict[str, str]:
+    """What people call each queue, by its name."""
+    return {queue.name: queue.title(language) for queue in list_queues(db)}
+
+
 def load_queue(db: Session, name: str) -> Queue:
     queue = db.get(Queue, name)
     if queue is None:

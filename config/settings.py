@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -59,6 +60,10 @@ class Centre(Section):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def day(self, at: datetime) -> date:
+        """Which day it is here at that moment."""
+        return at.astimezone(self.zone).date()
 
 
 class DatabaseSettings(Section):

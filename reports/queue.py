@@ -368,6 +368,3 @@ def definitions(levels: ServiceLevels) -> dict[str, Definition]:
         ),
     ]
     return {definition.name: definition for definition in found}
-
-
-DEFINITIONS = definitions(ServiceLevels())

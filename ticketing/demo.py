@@ -63,7 +63,7 @@ class _Year:
         self.now = now
         self.centre = settings.centre
         self.switch = settings.switch.name
-        self.today = now.astimezone(self.centre.zone).date()
+        self.today = self.centre.day(now)
         self.chance = random.Random(SEED)
         self.serials: set[str] = set()
         self.calls = 0

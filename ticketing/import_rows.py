@@ -47,7 +47,7 @@ class Run:
 
     @property
     def today(self) -> date:
-        return self.now.astimezone(self.centre.zone).date()
+        return self.centre.day(self.now)
 
     def did(self, what: str, changes: Mapping[str, Any] | None = None, **ids: int) -> None:
         told = {

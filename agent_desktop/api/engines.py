@@ -94,12 +94,9 @@ def list_engines(
 
 
 def _whole(desktop: Desktop, db: Session, engine: Engine) -> shapes.WholeEngine:
-    warranty = shapes.Warranty.model_validate(warranties.warranty(engine, _today(desktop), warranties.rules(db)))
+    today = desktop.settings.centre.day(now())
+    warranty = shapes.Warranty.model_validate(warranties.warranty(engine, today, warranties.rules(db)))
     return shapes.WholeEngine(**shapes.Engine.model_validate(engine).model_dump(), warranty=warranty)
-
-
-def _today(desktop: Desktop) -> date:
-    return now().astimezone(desktop.settings.centre.zone).date()
 
 
 @router.get("/{engine_id}", dependencies=[right("engines")], summary="One engine with its warranty")
@@ -147,7 +144,7 @@ def change_owner(
     desktop: DesktopHere, once: OnceHere, user: TokenUser, engine_id: Id, sent: NewOwner
 ) -> shapes.WholeEngine:
     def changed(db: Session) -> shapes.WholeEngine:
-        engine, today = engines.load_engine(db, engine_id, user), _today(desktop)
+        engine, today = engines.load_engine(db, engine_id, user), desktop.settings.centre.day(now())
         owners.hand_over(
             db, engine, sent.customer_id, sent.on or today, by=user.login, now=now(), today=today, note=sent.note
         )

@@ -66,7 +66,7 @@ def add_installation(
 ) -> Installation:
     def added(db: Session) -> Installation:
         engine = engines.load_engine(db, engine_id, user)
-        today = now().astimezone(desktop.settings.centre.zone).date()
+        today = desktop.settings.centre.day(now())
         row = installations.add(db, engine, **sent.model_dump(), by=user.login, now=now(), today=today)
         return Installation.model_validate(row)
 

@@ -127,7 +127,7 @@ def list_readings(
 def add_reading(desktop: DesktopHere, once: OnceHere, user: TokenUser, engine_id: Id, sent: NewMeter) -> Meter:
     def added(db: Session) -> Meter:
         engine = engines.load_engine(db, engine_id, user)
-        today = now().astimezone(desktop.settings.centre.zone).date()
+        today = desktop.settings.centre.day(now())
         return Meter.model_validate(
             readings.add(db, engine, **sent.model_dump(), by=user.login, now=now(), today=today)
         )

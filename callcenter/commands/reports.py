@@ -30,6 +30,7 @@ def report(
     """Print the figures of a period, line by line; with --json each with its formula, thresholds and version."""
     from agent_desktop import report as shown
     from agent_desktop.i18n import LANGUAGES, Format
+    from config.queues import titles
     from reports import periods
     from reports import report as reporting
 
@@ -43,7 +44,7 @@ def report(
     if by not in reporting.BY:
         raise BadInput("by %(by)s; one of %(choices)s", by=repr(by), choices=", ".join(reporting.BY))
     try:
-        begin = date.fromisoformat(first) if first else now().astimezone(zone).date()
+        begin = date.fromisoformat(first) if first else settings.centre.day(now())
         end = date.fromisoformat(last) if last else begin
     except ValueError as fault:
         raise BadInput(str(fault)) from None
@@ -53,7 +54,7 @@ def report(
         if as_json:
             out.print_json(json.dumps(shown.as_data(told, zone)))
             return
-        for rows in shown.as_rows(told, Format(language, zone), shown.titles(db, language)):
+        for rows in shown.as_rows(told, Format(language, zone), titles(db, language)):
             table = Table(*rows[0], box=None)
             for row in rows[1:]:
                 table.add_row(*map(Text, row))
@@ -108,7 +109,7 @@ def reconcile(
     settings = start()
     zone = settings.centre.zone
     try:
-        local = date.fromisoformat(day) if day else now().astimezone(zone).date()
+        local = date.fromisoformat(day) if day else settings.centre.day(now())
     except ValueError as fault:
         raise BadInput("day %(day)s; such as 2026-11-22", day=repr(day)) from fault
     with database_of(settings).read() as db:

@@ -392,7 +392,7 @@ def test_who_was_offered_was_answered_abandoned_left_or_waits(rows):
     assert told["offered"] == told["answered"] + told["abandoned"] + told["flow_outs"] + told["waiting"]
     assert told["short_abandons"] <= told["abandoned"]
     assert told["timeouts"] <= told["flow_outs"]
-    for name, definition in queue.DEFINITIONS.items():
+    for name, definition in queue.definitions(LEVELS).items():
         if definition.unit == "share":
             assert told[name] is None or 0 <= told[name] <= 1, name
     if told["wait_p50"] is not None:
@@ -404,7 +404,7 @@ def test_who_was_offered_was_answered_abandoned_left_or_waits(rows):
 @given(WAITS)
 def test_the_calls_behind_a_figure_are_as_many_as_it_says(rows):
     told = told_of(rows)
-    for name, definition in queue.DEFINITIONS.items():
+    for name, definition in queue.definitions(LEVELS).items():
         parts = [definition.behind(row, RULES[row.queue]) for row in rows]
         if definition.unit == "calls":
             assert parts.count(True) == told[name]
