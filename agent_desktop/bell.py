@@ -31,11 +31,3 @@ class Bell:
             yield one[1]
         finally:
             self._waiting.discard(one)
-
-    @staticmethod
-    async def heard(rung: asyncio.Event, within_s: float) -> None:
-        try:
-            async with asyncio.timeout(within_s):
-                await rung.wait()
-        except TimeoutError:
-            pass

@@ -14,13 +14,13 @@ from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
 from agent_desktop.page import Page, PageHere
 from agent_desktop.session import allow
+from agent_desktop.windows import WINDOW
 from callcenter.database import now
 from callcenter.errors import BadInput
 from cti.rows import Call
 from ticketing import drafts
 
 FORM = "ticket"
-WINDOW = "^[A-Za-z0-9_-]{1,40}$"
 
 router = APIRouter()
 

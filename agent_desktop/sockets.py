@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from callcenter.bus import heard
 from callcenter.database import Database, now
 from config import people
 from config.people import LoginSession, User
@@ -61,10 +62,7 @@ class Sockets:
         """Until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
-            try:
-                await asyncio.wait_for(self._look.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                pass
+            await heard(self._look, LOOK_EVERY_S)
             self._look.clear()
             try:
                 asked = list(self._open)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -170,7 +169,7 @@ def change_ticket(page: PageHere, ticket_id: Id, sent: SentForm) -> Response:
             changes["state"] = sent["state"]
         due = sent.get("due_at", "")
         if due != sent.get("due_was", due if not due else ""):
-            changes["due_at"] = _local(due, page) if due else None
+            changes["due_at"] = page.when(due) if due else None
         return tickets.change(
             db,
             ticket,
@@ -246,11 +245,3 @@ def _version(sent: Mapping[str, str]) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise BadInput("version %(text)s", text=repr(text[:20]))
     return int(text)
-
-
-def _local(text: str, page: Page) -> datetime:
-    """A time as the browser's field writes it, meant where the centre is."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=page.settings.centre.zone)
-    except ValueError:
-        raise BadInput(text[:40]) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import queue
@@ -18,6 +20,16 @@ from callcenter.payloads import as_payload, from_payload
 log = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
+
+
+async def heard(nudged: asyncio.Event, within_s: float) -> None:
+    """Until it is set, or for so long.
+
+    Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment of a nudge.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await nudged.wait()
 
 
 class Bus(Protocol):

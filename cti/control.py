@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from datetime import timedelta
@@ -12,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from callcenter import jobs
-from callcenter.bus import Bus
+from callcenter.bus import Bus, heard
 from callcenter.database import Database, now
 from callcenter.errors import CallCenterError
 from callcenter.events import Event
@@ -81,10 +80,7 @@ class Control:
                     await asyncio.to_thread(self._settle_callbacks)
             except Exception:
                 log.exception("control: a wish failed")
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment of a nudge.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._nudged.wait()
+            await heard(self._nudged, LOOK_S)
 
     def _claim(self) -> tuple[jobs.Job, dict[str, Any], list[Leg]] | None:
         """The next wish that is due and not void, and the legs it is about."""

@@ -153,7 +153,7 @@ class _Year:
         """He comes, eats and goes, a few minutes off as people are."""
         late = timedelta(seconds=self.chance.randrange(-240, 60))
         self.choose(shift.extension, shift.begins + late, "available", by=shift.login)
-        self.choose(shift.extension, shift.meal, "on_break", "meal", by=shift.login)
+        self.choose(shift.extension, shift.meal, "on_break", "lunch", by=shift.login)
         self.choose(shift.extension, shift.meal + shift.MEAL, "available", by=shift.login)
         self.choose(shift.extension, shift.ends + abs(late), "offline", by=shift.login)
         self.free_at[shift.extension] = shift.begins

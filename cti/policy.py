@@ -7,7 +7,6 @@ an agent went on a break, the switch restarted or somebody typed at its console:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Collection, Iterable
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from callcenter.bus import Bus
+from callcenter.bus import Bus, heard
 from callcenter.database import Database, now
 from callcenter.events import Event, Fact
 from callcenter.facts import AgentMissed, PhoneSeen, StatusChosen, WrapUpFinished
@@ -162,10 +161,7 @@ class Policy:
             except Exception:
                 log.exception("policy: a round failed; the next one looks at everything")
                 self._looked_at, self._decide_at = None, 0.0
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment of a nudge.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest_s):
-                    await self._nudged.wait()
+            await heard(self._nudged, rest_s)
             await asyncio.sleep(BREATH_S)
             self._nudged.clear()
 
@@ -201,13 +197,13 @@ class Policy:
         await self._carry_out(steps)
 
     def _decide(self, at: datetime) -> tuple[list[Event], datetime | None]:
-        heard, self._missed = self._missed, []
+        misses, self._missed = self._missed, []
         try:
             with self._database.read() as db:
                 over, next_at = finished_wrap_ups(db, at)
                 settled: list[AgentMissed] = []
                 early: list[tuple[float, AgentMissed]] = []
-                for since, missed in heard:
+                for since, missed in misses:
                     if time.monotonic() - since >= CUT_KNOWN_S or rang_out(db, missed):
                         settled.append(missed)
                     else:
@@ -219,7 +215,7 @@ class Policy:
             else:
                 events = []
         except OperationalError:
-            self._missed[:0] = heard  # the database is away; nothing is forgotten
+            self._missed[:0] = misses  # the database is away; nothing is forgotten
             raise
         if early:
             self._missed[:0] = early

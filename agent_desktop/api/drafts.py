@@ -15,7 +15,8 @@ from agent_desktop.api.paging import Before, Limit, Listed, cut
 from agent_desktop.api.shapes import Sent, Shape
 from agent_desktop.calls import load_call
 from agent_desktop.desktop import Reading
-from agent_desktop.drafts import FORM, WINDOW
+from agent_desktop.drafts import FORM
+from agent_desktop.windows import WINDOW
 from callcenter.database import now
 from ticketing import drafts
 

@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 from agent_desktop import happenings
 from agent_desktop.api.access import Holder, HolderHere, holder_of, right
 from agent_desktop.api.shapes import Shape
-from agent_desktop.bell import Bell
 from agent_desktop.desktop import Desktop, Reading, desktop_of
 from agent_desktop.happenings import Happening
 from agent_desktop.sockets import NOT_SIGNED_IN
 from callcenter import ledger
+from callcenter.bus import heard
 from callcenter.errors import BadInput
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class _Stream:
             if loop.time() - self._said_at > TICK_EVERY_S:
                 await self._say({"type": "tick", "seq": self._after})
             if not more:
-                await Bell.heard(rung, LOOK_EVERY_S)
+                await heard(rung, LOOK_EVERY_S)
 
     def _read(self) -> tuple[list[Happening], int]:
         with self._desktop.database.read() as db:

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from callcenter.commands.console import Json, _, app, database_of, out, start
+from callcenter.commands.console import Json, _, app, database_of, language, out, start
 from callcenter.database import now
 from callcenter.errors import BadInput
-from config.settings import Settings
 
 BY = "callcenter"
 """Who it was, in the records: somebody at the server."""
@@ -34,8 +33,8 @@ def import_(
     if undo is not None:
         taken_back = import_undo.undo(database_of(settings), undo, by=BY, now=now())
         for one in taken_back.kept:
-            out.print(f"{one['title']}: {_spoken(settings, one)}", markup=False, soft_wrap=True)
-        out.print(_("undone; %(count)s records left as they are") % {"count": len(taken_back.kept)})
+            out.print(f"{one['title']}: {one[language()]}", markup=False, soft_wrap=True)
+        out.print(_("undone; %(count)s records left as they are", count=len(taken_back.kept)))
         raise typer.Exit(1 if taken_back.kept else 0)
     if file is None:
         raise BadInput("a file is needed, or --undo")
@@ -60,11 +59,11 @@ def import_(
         out.print_json(json.dumps({"import": number, **told, "faults": faults}, ensure_ascii=False))
     else:
         for one in faults:
-            line = _("line %(line)s") % {"line": one["line"]}
-            out.print(f"{line}: {one['field']}: {_spoken(settings, one)}", markup=False, soft_wrap=True)
-        out.print(_("%(created)s new · %(changed)s changed · %(same)s as before · %(refused)s refused") % told)
+            line = _("line %(line)s", line=one["line"])
+            out.print(f"{line}: {one['field']}: {one[language()]}", markup=False, soft_wrap=True)
+        out.print(_("%(created)s new · %(changed)s changed · %(same)s as before · %(refused)s refused", **told))
         if number is not None:
-            out.print(_("to undo it: callcenter import --undo %(number)s") % {"number": number})
+            out.print(_("to undo it: callcenter import --undo %(number)s", number=number))
     raise typer.Exit(1 if faults else 0)
 
 
@@ -84,7 +83,7 @@ def export(
         else:
             with file.open("wb") as written:
                 written.writelines(sheets.write_csv(headings, exports.rows(db, kind)))
-    out.print(_("written to %(file)s") % {"file": file})
+    out.print(_("written to %(file)s", file=file))
 
 
 def _chosen(said: tuple[str, ...] | list[str], headings: tuple[str, ...]) -> dict[str, int]:
@@ -95,7 +94,3 @@ def _chosen(said: tuple[str, ...] | list[str], headings: tuple[str, ...]) -> dic
             raise BadInput("the sheet has no column %(heading)s", heading=repr(heading[:40]))
         chosen[name] = headings.index(heading)
     return chosen
-
-
-def _spoken(settings: Settings, one: dict[str, str]) -> str:
-    return one["zh"] if settings.centre.language == "zh" else one["en"]

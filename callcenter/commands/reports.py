@@ -12,10 +12,20 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent_desktop.i18n import LANGUAGES
 from callcenter.commands.console import Json, _, app, database_of, out, start
 from callcenter.commands.console import language as terminal
 from callcenter.database import now
 from callcenter.errors import BadInput
+
+
+def _spoken(language: str) -> str:
+    """The language asked for, else the terminal's."""
+    if language and language not in LANGUAGES:
+        raise BadInput(
+            "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
+        )
+    return language or terminal()
 
 
 @app.command()
@@ -29,18 +39,14 @@ def report(
 ) -> None:
     """Print the figures of a period, line by line; with --json each with its formula, thresholds and version."""
     from agent_desktop import report as shown
-    from agent_desktop.i18n import LANGUAGES, Format
+    from agent_desktop.i18n import Format
     from config.queues import titles
     from reports import periods
     from reports import report as reporting
 
     settings = start()
     zone = settings.centre.zone
-    language = language or terminal()
-    if language not in LANGUAGES:
-        raise BadInput(
-            "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
-        )
+    language = _spoken(language)
     if by not in reporting.BY:
         raise BadInput("by %(by)s; one of %(choices)s", by=repr(by), choices=", ".join(reporting.BY))
     try:
@@ -71,16 +77,11 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Tell a call step by step: menu, queue, who was asked and why, states, hold, recording, end."""
-    from agent_desktop.i18n import LANGUAGES
     from agent_desktop.replay import Telling, as_data, as_rows, headline
     from reports.material import find, load
     from reports.replay import compose
 
-    language = language or terminal()
-    if language not in LANGUAGES:
-        raise BadInput(
-            "language %(language)s; one of %(choices)s", language=repr(language), choices=", ".join(LANGUAGES)
-        )
+    language = _spoken(language)
     settings = start()
     with database_of(settings).read() as db:
         found = compose(load(db, find(db, wanted, settings.centre), now()), now())
@@ -102,8 +103,6 @@ def reconcile(
     as_json: Json = False,
 ) -> None:
     """Hold a day's calls against the switch's own logs, the recordings on disk and a carrier's record, one by one."""
-    from datetime import date
-
     from reports import carrier, nightly, periods
 
     settings = start()
