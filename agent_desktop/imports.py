@@ -52,7 +52,7 @@ def send_sheet(
 ) -> Response:
     content, name = file.file.read(sheets.LARGEST + 1), file.filename or ""
     try:
-        sheet = read_sheet(content, name, kind)
+        sheet = read_sheet(content, kind)
     except (UnreadableSheet, SheetTooLarge) as fault:
         return _list(page, reading, fault, kind)
     with page.database.write() as db:
@@ -60,9 +60,9 @@ def send_sheet(
     return RedirectResponse(f"/imports/{kept.id}", status_code=303)
 
 
-def read_sheet(content: bytes, name: str, kind: str) -> Sheet:
+def read_sheet(content: bytes, kind: str) -> Sheet:
     """One small enough to be taken over while one waits."""
-    sheet = sheets.read(content, name)
+    sheet = sheets.read(content)
     if kind not in columns.OF:
         raise BadInput
     if len(sheet.rows) > AT_ONCE:

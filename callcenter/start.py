@@ -79,13 +79,13 @@ def greeting(settings: Settings, database: Database, logins: dict[str, str], _: 
         )
     lines += [
         Text("\n" + _("First call: log in as wangfang, press Ready, then in a second terminal")),
-        Text(f"  {_command(settings)} call 4008 --from 13800138000 --keys 3\n"),
+        Text(f"  {_command()} call 4008 --from 13800138000 --keys 3\n"),
         Text(_("Ctrl-C stops everything. Log: %(file)s", file=settings.home / "log" / "callcenter.log"), style="dim"),
     ]
     return Group(*lines)
 
 
-def _command(settings: Settings) -> str:
+def _command() -> str:
     """The command as it works in a second terminal, which has none of this one's settings."""
     given = [
         f"{name}={value}"

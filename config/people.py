@@ -93,7 +93,7 @@ _LEADS = frozenset({Role.SUPERVISOR, Role.ADMIN})
 _DESK = _LEADS | {Role.AGENT}
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
-    "account": _ALL,  # one's own: language, password, log-out
+    "account": _ALL,  # one's own: language, log-out
     "desk": _DESK,  # takes calls; with an extension only
     "board": _LEADS,
     "reports": _LEADS | {Role.QA, Role.CAMPAIGN},

@@ -27,7 +27,7 @@ LOCK = ROOT / "requirements.lock"
 VENDOR = ROOT / "agent_desktop" / "static" / "vendor"
 LOG = ROOT / "build" / "setup.log"
 OLDEST_NODE = 18
-EXTRAS = {"run": [], "lint": ["dev", "postgresql", "redis"], "test": ["dev", "postgresql", "redis"]}
+EXTRAS = {"run": [], "lint": ["dev", "postgresql"], "test": ["dev", "postgresql"]}
 DISK_FULL = re.compile(r"No space left|ENOSPC|Errno 28", re.IGNORECASE)
 NO_NETWORK = re.compile(
     r"NewConnectionError|Failed to establish|Temporary failure|getaddrinfo|EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT"
@@ -140,7 +140,7 @@ def write_lock() -> None:
     folder = ROOT / "build" / "lock"
     with step("Newest versions"):
         run([sys.executable, "-m", "venv", "--clear", folder], fault="no virtual environment could be made")
-        everything = ".[build,dev,postgresql,redis]"
+        everything = ".[build,dev,postgresql]"
         run(
             [folder / "bin/pip", "install", "--upgrade", "setuptools", everything],
             fault="the packages could not be installed",

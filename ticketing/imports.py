@@ -121,7 +121,7 @@ def sheet_of(kept: Import) -> Sheet:
     """The rows of a file that is held."""
     if kept.state != "looked_at" or kept.content is None:
         raise BadInput("this file was taken over already")
-    return sheets.read(kept.content, kept.file_name)
+    return sheets.read(kept.content)
 
 
 def take_over(

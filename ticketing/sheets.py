@@ -59,7 +59,7 @@ class Sheet:
     encoding: str = ""  # of a CSV file
 
 
-def read(content: bytes, name: str = "") -> Sheet:
+def read(content: bytes) -> Sheet:
     """A CSV file or an Excel workbook, told apart by what is in it."""
     if len(content) > LARGEST:
         raise SheetTooLarge("%(megabytes)s MB at most", megabytes=LARGEST // 1024 // 1024)

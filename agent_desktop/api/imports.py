@@ -86,7 +86,7 @@ def send_sheet(
 ) -> LookedAt:
     """Nothing is changed yet; whatever else this user only looked at is let go."""
     content, name = file.file.read(sheets.LARGEST + 1), file.filename or ""
-    sheet = read_sheet(content, name, kind)
+    sheet = read_sheet(content, kind)
 
     def kept(db: Session) -> LookedAt:
         row = imports.keep_file(db, kind, content, name, sheet, by=user.login, now=now())

@@ -41,7 +41,7 @@ def import_(
     if file.stat().st_size > sheets.LARGEST:
         raise sheets.SheetTooLarge("%(megabytes)s MB at most", megabytes=sheets.LARGEST // 1024 // 1024)
     content = file.read_bytes()
-    sheet = sheets.read(content, file.name)
+    sheet = sheets.read(content)
     chosen = imports.mapped(kind, sheet) | _chosen(column or (), sheet.headings)
     mapping, database, at = imports.mapped(kind, sheet, chosen), database_of(settings), now()
     number: int | None = None

@@ -20,8 +20,6 @@ JOINED = ("callcenter.cli", "callcenter.commands", "callcenter.run", "callcenter
 ONLY_IN = {
     "panoramisk": {"cti/ami.py", "cti/link.py"},
     "twisted": {"ivr/agi.py", "ivr/session.py", "callcenter/run.py"},
-    "vosk": {"ivr/speech.py", "recordings/transcribe.py"},
-    "asterisk": {"ivr/fallback.py"},
 }
 FILES = sorted(path for room in ORDER for path in (ROOT / room).rglob("*.py"))
 

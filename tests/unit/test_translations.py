@@ -25,7 +25,7 @@ from callcenter.errors import CallCenterError
 ROOT = Path(__file__).parents[2]
 ROOMS = ["callcenter", "config", "ticketing", "cti", "recordings", "ivr", "reports", "agent_desktop"]
 KEYWORDS = ("_", "gettext", "ngettext", "marked", "said")
-LEFT_OUT = {"callcenter.__main__", "ivr.fallback"}  # these two run when they are imported
+LEFT_OUT = {"callcenter.__main__"}  # it runs when it is imported
 PLACES = re.compile(r"%\((\w+)\)[sd]|(?<!\w)\{(\w+)\}")
 
 
