@@ -72,6 +72,23 @@ def changeable_user(db: Reading, user_id: Id) -> User:
 UserHere = Annotated[User, Depends(changeable_user)]
 
 
+@router.post("/admin/users/{user_id}", dependencies=[allow("users")])
+def change_user(
+    page: PageHere,
+    user: UserHere,
+    name: Annotated[str, Form(max_length=200)],
+    role: Annotated[str, Form(max_length=20)],
+    extension: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
+    """What he is called and may do from now on, also where he is logged in."""
+    if role not in set(Role):
+        raise BadInput(role)
+    with page.database.write() as db:
+        reowning.change_user(db, user, name=name, role=role, extension=extension.strip() or None, by=page.user.login)
+    page.desktop.sockets.look()
+    return RedirectResponse("/admin/users", status_code=303)
+
+
 @router.post("/admin/users/{user_id}/active", dependencies=[allow("users")])
 def set_active(
     page: PageHere,

@@ -198,7 +198,8 @@ def _by_field(fault: RecordUnfit | StaleRecord) -> RecordUnfit | StaleRecord:
     if isinstance(fault, RecordUnfit):
         return RecordUnfit({fields.get(name, name): wrong for name, wrong in fault.faults.items()})
     theirs = {fields.get(name, name): value for name, value in fault.theirs.items()}
-    return StaleRecord(theirs, {fields.get(name, name): who for name, who in fault.by.items()})
+    called = {login: fault.who[name] for name, login in fault.by.items()}
+    return StaleRecord(theirs, {fields.get(name, name): login for name, login in fault.by.items()}, called)
 
 
 @router.post("/engines/{engine_id}/readings", dependencies=[allow("engines.write")])

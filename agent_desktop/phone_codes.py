@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from agent_desktop.desktop import Reading
 from agent_desktop.i18n import marked as _
 from agent_desktop.page import PageHere
 from agent_desktop.session import allow
+from config.queues import Queue
 
 DOES: dict[str, str] = {
     "ready": _("Ready for calls; logs in and ends the wrap-up"),
@@ -29,7 +31,7 @@ DOES: dict[str, str] = {
 IN_A_TALK: dict[str, str] = {
     "park": _("press it, or transfer the customer to it"),
     "help": _("press it; the customer does not hear it"),
-    "transfer": _("press it, then the number and #; the customer hears music"),
+    "transfer": _("press it, then the number, or the digit of a queue, and #; the customer hears music"),
     "ask": _("press it, then the number and #; the customer hears music"),
     "back": _("press it while you talk with whom you asked"),
     "meet": _("press it while you talk with whom you asked"),
@@ -38,6 +40,8 @@ router = APIRouter(dependencies=[allow("desk")])
 
 
 @router.get("/desk/codes")
-def phone_codes(page: PageHere) -> HTMLResponse:
+def phone_codes(page: PageHere, db: Reading) -> HTMLResponse:
+    by_digit = sorted(page.settings.codes.queues.items())
+    queues = [(digit, queue.title(page.language)) for digit, name in by_digit if (queue := db.get(Queue, name))]
     codes = [(code, DOES[name], IN_A_TALK.get(name, "")) for name, code in page.settings.codes.offered]
-    return page.render("desk/codes.html", codes=codes)
+    return page.render("desk/codes.html", codes=codes, queues=queues)

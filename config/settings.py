@@ -11,7 +11,7 @@ import secrets
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -130,6 +130,14 @@ class Codes(Section):
     ask: str = _code("*84")
     back: str = _code("*85")
     meet: str = _code("*86")
+    queues: dict[Annotated[str, Field(pattern="^[0-9]$")], str] = {
+        "1": "inquiry",
+        "2": "complaint",
+        "3": "repair",
+        "4": "follow_up",
+        "5": "rescue",
+    }
+    """What is keyed after ``transfer`` for a queue, as in the callers' menu; one digit, so it is no extension."""
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -142,7 +150,7 @@ class Codes(Section):
     @property
     def offered(self) -> list[tuple[str, str]]:
         """What can be done by a code, and the code."""
-        return [(name, code) for name, code in self if code]
+        return [(name, code) for name, code in self if isinstance(code, str) and code]
 
 
 class Calling(Section):

@@ -161,7 +161,7 @@ def _hand_on(db: Session, settings: Settings, what: str, to: str, user: User, at
     try:
         match what:
             case "transfer":
-                return wishes.send_on(db, settings, call_id, to, user, at, {})
+                return wishes.send_on(db, settings, call_id, settings.codes.queues.get(to, to), user, at, {})
             case "ask":
                 return wishes.ask(db, settings, call_id, to, user, at, {})
         return wishes.answer_asked(db, what, call_id, user, at)

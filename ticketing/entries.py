@@ -11,6 +11,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from callcenter.errors import CallCenterError
+from config import people
 from ticketing import findable
 from ticketing.kinds import MISSING, Fault
 from ticketing.record_rows import Entry
@@ -26,11 +27,12 @@ class StaleRecord(CallCenterError):
 
     status = 409
 
-    def __init__(self, theirs: Mapping[str, Any], by: Mapping[str, str]) -> None:
+    def __init__(self, theirs: Mapping[str, Any], by: Mapping[str, str], called: Mapping[str, str]) -> None:
         self.theirs = dict(theirs)
         """What the fields that both have changed hold now."""
         self.by = dict(by)
         """Who changed each last; "" is a program."""
+        self.who = {name: called.get(login, login) or "API" for name, login in by.items()}
         super().__init__(f"{', '.join(self.theirs)}, {', '.join(sorted(set(self.by.values())))}")
 
     def as_json(self) -> dict[str, object]:
@@ -41,8 +43,8 @@ class StaleRecord(CallCenterError):
         """To be shown beside what was typed; saving again replaces theirs knowingly."""
         return {
             name: Fault(
-                f"{self.by[name] or 'API'} 已改为“{_told(value) or ''}”",
-                f"{self.by[name] or 'API'} made it “{_told(value) or ''}”",
+                f"{self.who[name]} 已改为“{_told(value) or ''}”",
+                f"{self.who[name]} made it “{_told(value) or ''}”",
             )
             for name, value in self.theirs.items()
         }
@@ -102,7 +104,7 @@ def change(
                 name: getattr(record, name) for name in given if name in seen and getattr(record, name) != given[name]
             }
             if clash:
-                raise StaleRecord(clash, {name: by_whom[name] for name in clash})
+                raise StaleRecord(clash, {name: by_whom[name] for name in clash}, people.names(db))
         differing = {
             name: (getattr(record, name), value) for name, value in given.items() if getattr(record, name) != value
         }

@@ -57,6 +57,13 @@ def set_active(db: Session, user: User, active: bool, *, to: str, by: str, now: 
     return given
 
 
+def change_user(db: Session, user: User, *, name: str, role: str, extension: str | None, by: str) -> None:
+    """What a user is called and may do. NotYourself: nobody takes or gives himself a role."""
+    if user.login == by and role != user.role:
+        raise NotYourself
+    people.change_user(db, user, name=name, role=role, extension=extension)
+
+
 def work_of(db: Session, login: str) -> Work:
     mine = select(func.count()).select_from(Ticket).where(Ticket.owner == login, Ticket.state.in_(tickets.UNDONE))
     due = select(func.count()).select_from(Duty).where(Duty.owner == login, _OPEN_DUTY)

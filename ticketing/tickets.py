@@ -245,7 +245,7 @@ def change(
         _refresh(db, ticket)
         if ticket.state not in UNDONE:
             raise WrongTicketState(ticket.number)
-        refuse_stale(ticket, form, version)
+        refuse_stale(db, ticket, form, version)
         new = amounts.values(db, ticket, form, changes)
         differing = {name: value for name, value in new.items() if getattr(ticket, name) != value}
         if not differing:

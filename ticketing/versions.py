@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from callcenter.errors import CallCenterError
+from config import people
 from ticketing.kinds import Fault, Form
 from ticketing.rows import Ticket, TicketEntry
 
@@ -17,12 +20,13 @@ class StaleTicket(CallCenterError):
 
     status = 409
 
-    def __init__(self, ticket: Ticket, form: Form, theirs: Mapping[str, Any], by: Sequence[str]) -> None:
+    def __init__(self, ticket: Ticket, form: Form, theirs: Mapping[str, Any], by: Sequence[str], who: str) -> None:
         self.ticket = ticket
         self.form = form
         self.theirs = dict(theirs)
         """What the fields that were changed in the meantime hold now; of ``fields`` only the answers that changed."""
         self.by = list(by)
+        self.who = who
         super().__init__(f"{ticket.number} {', '.join(self.theirs)}, {', '.join(self.by)}")
 
     def as_json(self) -> dict[str, object]:
@@ -32,7 +36,6 @@ class StaleTicket(CallCenterError):
     @property
     def faults(self) -> dict[str, Fault]:
         """The same by the form's fields, to be shown beside what was typed; saving again replaces theirs knowingly."""
-        who = ", ".join(self.by)
         told = {name.removesuffix("_id"): self.theirs[name] for name in self.theirs if name != "fields"}
         told |= self.theirs.get("fields", {})
         faults = {}
@@ -41,13 +44,13 @@ class StaleTicket(CallCenterError):
             zh, en = (field.word(value, "zh"), field.word(value, "en")) if field else (value, value)
             plain = isinstance(value, str | int) and not isinstance(value, bool)
             faults[name] = Fault(
-                f"{who} 已改为“{zh}”" if plain else f"{who} 已改动",
-                f"{who} made it “{en}”" if plain else f"{who} changed it",
+                f"{self.who} 已改为“{zh}”" if plain else f"{self.who} 已改动",
+                f"{self.who} made it “{en}”" if plain else f"{self.who} changed it",
             )
         return faults
 
 
-def refuse_stale(ticket: Ticket, form: Form, version: int) -> None:
+def refuse_stale(db: Session, ticket: Ticket, form: Form, version: int) -> None:
     """StaleTicket if more than notes came since the version somebody was looking at."""
     since = _since(ticket, version)
     if not since:
@@ -64,7 +67,8 @@ def refuse_stale(ticket: Ticket, form: Form, version: int) -> None:
         theirs["fields"] = {
             name: held.get(name) for name in sorted(held | before) if held.get(name) != before.get(name)
         }
-    raise StaleTicket(ticket, form, theirs, sorted({entry.by for entry in since}))
+    by, called = sorted({entry.by for entry in since}), people.names(db)
+    raise StaleTicket(ticket, form, theirs, by, ", ".join(called.get(login, login) for login in by))
 
 
 def _told(value: Any) -> Any:

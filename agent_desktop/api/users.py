@@ -54,6 +54,14 @@ class NewUser(Sent):
     extension: str | None = Field(None, max_length=10)
 
 
+class UserChange(Sent):
+    name: str | None = Field(None, min_length=1, max_length=80)
+    role: Role | None = None
+    extension: str | None = Field(
+        None, max_length=10, description="Given to one who has none; never changed or taken away."
+    )
+
+
 class Language(Sent):
     language: Literal["zh", "en"]
 
@@ -114,6 +122,23 @@ def _load(db: Session, user_id: int) -> people.User:
     if user is None:
         raise NotFound("user %(user_id)s", user_id=user_id)
     return user
+
+
+@router.patch(
+    "/users/{user_id}", dependencies=[right("users", writes=True)], summary="What a user is called and may do"
+)
+def change_user(desktop: DesktopHere, user: TokenUser, user_id: Id, sent: UserChange) -> User:
+    """What is left out stays. Nobody changes his own role."""
+    with desktop.database.write() as db:
+        own = _load(db, user_id)
+        role = sent.role.value if sent.role else own.role
+        reowning.change_user(
+            db, own, name=sent.name or own.name, role=role, extension=sent.extension or None, by=user.login
+        )
+        db.refresh(own)
+        answer = User.model_validate(own)
+    desktop.sockets.look()
+    return answer
 
 
 @router.post(

@@ -94,3 +94,23 @@ def test_an_agent_shut_out_may_be_let_in_again(desk):
     client.post(path, data={"active": "true"})
     with desk.database.read() as db:
         assert db.scalar(select(User.active).where(User.login == "lina"))
+
+
+def test_a_user_is_renamed_given_another_role_and_an_extension_but_nobody_changes_his_own_role(desk):
+    client, sun = desk.client("admin"), desk.users["chenjing"]
+    path, asked = f"/admin/users/{sun.id}", {"name": "陈静怡", "role": "supervisor", "extension": "1012"}
+    assert client.post(path, data=asked | {"role": "root"}).status_code == 422
+    assert 'data-fault="LoginTaken"' in client.post(path, data=asked | {"extension": "1001"}).text
+    reader = desk.client("chenjing")
+    assert reader.get("/board").status_code == 403
+    assert client.post(path, data=asked).status_code == 303
+    assert reader.get("/board").status_code == 200  # at once, where she is logged in already
+    with desk.database.read() as db:
+        changed = db.get_one(User, sun.id)
+        assert (changed.name, changed.extension) == ("陈静怡", "1012")
+    assert 'data-fault="HasExtension"' in client.post(path, data=asked | {"extension": "1013"}).text
+    assert client.post(path, data={"name": "陈静怡", "role": "qa"}).status_code == 303
+    with desk.database.read() as db:
+        assert db.get_one(User, sun.id).extension == "1012"
+    own = f"/admin/users/{desk.users['admin'].id}"
+    assert 'data-fault="NotYourself"' in client.post(own, data={"name": "管理员", "role": "agent"}).text

@@ -131,6 +131,19 @@ def test_a_customer_is_handed_on_by_code_as_by_the_page_and_whom_he_cannot_have_
             assert (handover.by, handover.to, handover.asks_first) == ("wangfang", "1002", what == "ask")
 
 
+def test_a_customer_goes_on_to_a_queue_by_its_digit_but_no_queue_is_asked_first(ready):
+    talks(ready)
+    assert press(ready, "ask", to="3") == press(ready, "transfer", to="7") == ("code-no-number", [])
+    said, (told,) = press(ready, "transfer", to="3")
+    assert said == codes.GO
+    with ready.database.read() as db:
+        job = db.get_one(Job, told.job_id)
+        assert (job.kind, job.payload["call_id"], job.payload["to"]) == ("send_on", CALL, "repair")
+    page = ready.client("wangfang").get("/desk/codes").text
+    assert "<kbd>3</kbd>" in page
+    assert "<kbd>1</kbd>" not in page  # a queue that is not there is not offered
+
+
 def test_help_is_asked_for_by_code(ready):
     talks(ready)
     assert press(ready, "help") == ("code-help", [HelpChanged(agent="1001", call_id=CALL, open=True)])

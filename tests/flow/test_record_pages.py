@@ -43,7 +43,7 @@ def test_two_who_save_one_customer_are_both_heard(desk, li):
     assert (kept.address, kept.note) == ("白沙镇", "方言重")
     refused = second.post(f"/customers/{li.id}", data=form | {"address": "雁鸣湖", "note": "方言重"})
     assert refused.status_code == 409
-    assert "wangfang made it “白沙镇”" in refused.text
+    assert "王芳 made it “白沙镇”" in refused.text
     assert 'value="雁鸣湖"' in refused.text  # what was typed is still there
     version = re.search(r'name="version" value="(\d+)"', refused.text)
     assert version is not None

@@ -31,7 +31,7 @@ def test_the_second_saver_sees_what_the_first_made_of_it_and_his_own_words_are_s
     )
     assert answer.status_code == 409
     assert "Somebody changed this ticket while you had it open" in answer.text
-    assert "wangfang made it “冒蓝烟”" in answer.text
+    assert "王芳 made it “冒蓝烟”" in answer.text
     assert 'value="漏油"' in answer.text
     assert 'value="洛阳"' in answer.text
     assert 'name="urgent" value="1" checked' in answer.text
