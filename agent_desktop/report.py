@@ -46,7 +46,8 @@ class Wanted:
     queue: str
 
     def as_query(self) -> dict[str, object]:
-        return {"when": self.when, "first": self.first, "last": self.last, "by": self.by, "queue": self.queue}
+        """By its days: "today" is another day when somebody comes to the link."""
+        return {"when": DAYS, "first": self.first, "last": self.last, "by": self.by, "queue": self.queue}
 
     def asked(self, zone: ZoneInfo) -> Asked:
         return Asked(period=periods.span(self.first, self.last, zone), by=self.by, queue=self.queue or None)

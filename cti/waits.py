@@ -102,7 +102,8 @@ def _waits(rows: Iterable[Any], now_us: int) -> dict[str, list[Wait]]:
         if whose != call_id:
             call_id, wait = whose, None
             waits = found[call_id] = []
-        length = (now_us if ended is None else ended) - begun
+        # While it goes on: never less than nothing, the switch's clock may be ahead of ours.
+        length = max(0, now_us - begun) if ended is None else ended - begun
         if kind == "queue":
             wait = Wait(call_id, queue or "", begun, length, "" if ended is None else outcome or "other")
             waits.append(wait)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from agent_desktop.board import attention
 from callcenter.database import now
 from config import definitions, queues
 from config.settings import ServiceLevels, Settings
+from cti import waits
 from cti.rows import Agent, SwitchRow
 from reports import today
 from reports.rows import Reconciliation
@@ -36,6 +38,17 @@ def test_the_board_measures_a_queue_as_the_settings_say(tmp_path, database):
     tell(desk, ringing("tel-1.1"), answer("tel-1.1"), *hang_up("tel-1.1"))
     tell(desk, *Told("tel-2.1", at=now()).arrives().joins().abandons(after=1).ends().facts)
     assert "50.0%" in desk.client("zhaomin").get("/board/now").text  # SL3 counts who gave up at once, SL8 does not
+
+
+def test_a_switch_whose_clock_is_ahead_of_ours_keeps_no_page_from_anybody(desk):
+    """The caller joined in what is the future here: he has waited for nothing yet, never for less."""
+    tell(desk, *(replace(fact, at=fact.at + timedelta(seconds=20)) for fact in arrival("tel-1.1")))
+    with desk.database.read() as db:
+        (wait,) = waits.between(db, now() - timedelta(days=2), now() + timedelta(days=2), now())
+    assert (wait.waiting, wait.wait_us) == (True, 0)
+    client = desk.client("zhaomin")
+    for page in ("/board", "/board/now", "/reports/today", "/reports?when=today&by=quarter"):
+        assert client.get(page).status_code == 200, page
 
 
 def test_a_queue_made_a_moment_ago_is_on_the_board(desk):

@@ -52,6 +52,7 @@ def test_every_link_of_a_report_leads_to_its_calls(busy):
         page = client.get("/reports", params={"when": "today", "by": by}).text
         links = {link.replace("&amp;", "&") for link in re.findall(r'href="(/reports/calls[^"]*)"', page)}
         assert len(links) > 30
+        assert not [link for link in links if "when=days" not in link], "after midnight it would be another day's"
         for link in links:
             behind = client.get(link)
             assert behind.status_code == 200, link
