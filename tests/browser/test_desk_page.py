@@ -279,6 +279,7 @@ def test_an_unknown_caller_is_put_on_file_in_place(desk, seat):
     page.keyboard.press("Enter")
     expect(page.locator("#card .who")).to_have_text("赵铁柱")
     assert page.input_value("#f-subject") == "询问网点"
+    expect(page.locator("#f-subject")).to_be_focused()  # what was typed into is gone; one goes on where one writes
     with desk.database.read() as db:
         assert db.scalars(select(Customer).where(Customer.name == "赵铁柱")).one().phones[0].number == "+8615912345678"
 

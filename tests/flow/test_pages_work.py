@@ -210,3 +210,25 @@ def test_late_tickets_are_found(desk, repair):
     listed = desk.client("zhaomin").get("/tickets?late=true").text
     assert late.number in listed
     assert repair.number not in listed
+
+
+def test_a_ticket_is_found_in_the_list_by_its_words_its_customer_and_its_engine(desk):
+    with desk.database.write() as db:
+        li = customers.create(db, "end_user", "李建国", now(), phones=["13800138000"])
+        engine = engines.create(db, "4D83ZT240102938", "4D83", customer_id=li.id)
+        made = {"by": "wangfang", "now": now(), "fields": {"topic": "other"}}
+        mine = tickets.open_ticket(db, "inquiry", subject="上门服务怎么收费", customer_id=li.id, **made)
+        his = tickets.open_ticket(db, "inquiry", subject="机油用哪种", engine_id=engine.id, **made)
+        tickets.close(db, tickets.open_ticket(db, "inquiry", subject="服务站周末上班吗", **made), by="lina", now=now())
+    client = desk.client("zhaomin")
+
+    def found(**asked: str) -> set[str]:
+        return set(re.findall(r"[A-Z]\d{6}-\d{4}", client.get("/tickets", params=asked).text))
+
+    assert found(q="ljg") == {mine.number}
+    assert found(q="02938") == {his.number}
+    assert found(q="收费") == {mine.number}
+    assert found(q="周末") == set()
+    assert "state=all" in client.get("/tickets", params={"q": "周末"}).text
+    assert len(found(q="周末", state="all")) == 1
+    assert found(q="  ") == {mine.number, his.number}

@@ -154,6 +154,7 @@ export function refresh(call_id, fresh_text = null) {
 }
 
 function renew(card, text, whole) {
+  const focused = slot.contains(document.activeElement) ? document.activeElement : null;
   const old = Object.fromEntries(card.parts.flatMap((part) => [[part.dataset.part, part], ...[...part.querySelectorAll("[data-part]")].map((inner) => [inner.dataset.part, inner])]));
   const fresh = { parts: [] };
   take(fresh, text);
@@ -176,7 +177,15 @@ function renew(card, text, whole) {
     filter_engines(old.engines);
   }
   if (top) old.engines.querySelector(".engines").scrollTop = top;
+  if (focused && !focused.isConnected) (same_as(focused) ?? slot.querySelector("#f-subject"))?.focus({ preventScroll: true });
   draw();
+}
+
+/** What now stands in the place of something that was taken anew, so that one who works by keys stays where he was. */
+function same_as({ id, name, value, href }) {
+  if (id) return slot.querySelector(`#${CSS.escape(id)}`);
+  if (name) return slot.querySelector(`[name="${CSS.escape(name)}"][value="${CSS.escape(value)}"]`);
+  return href ? [...slot.querySelectorAll("a")].find((link) => link.href === href) : null;
 }
 
 /** Draw the strip of cards and the reason of the call at hand. */

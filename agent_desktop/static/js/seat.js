@@ -143,7 +143,8 @@ export class Seat extends EventTarget {
     if (wrap_up && now.wrap_up_until) clock(line_clock, now.wrap_up_until, "until");
     else clock(line_clock, talking ? now.answered_at ?? now.since : ringing || wrap_up ? now.since : null);
     const quality = line_quality(this.#phone.quality);
-    $("#line-note").textContent = [now.state !== "idle" && now.queue, now.number || call?.number, quality].filter(Boolean).join(" · ");
+    $("#line-quality").textContent = quality;
+    $("#line-note").textContent = [now.state !== "idle" && now.queue, now.number || call?.number].filter(Boolean).join(" · ");
     $("#line").classList.toggle("ringing", ringing);
     $("#line").dataset.stage = call?.held ? "held" : talking ? "talking" : ringing ? "ringing" : wrap_up ? "wrap_up" : "idle";
 
