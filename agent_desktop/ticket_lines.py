@@ -50,8 +50,8 @@ def hand(page: Page, ticket: Ticket, left: timedelta | None, now: datetime) -> H
     if ticket.due_at < now:
         late = _("%(span)s late", span=roughly(now - ticket.due_at))
         return Hand(tone="bad", sign="⚠", words=late, until=ticket.due_at)
-    soon = left is not None and left < timedelta(hours=2)
-    words = _("%(span)s left", span=roughly(left if left is not None else ticket.due_at - now))
+    rest = left if left is not None else ticket.due_at - now
+    soon, words = rest < timedelta(hours=2), _("%(span)s left", span=roughly(rest))
     return Hand(tone="soon" if soon else "good", sign="◷", words=words, until=ticket.due_at)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -216,7 +217,7 @@ def test_a_ticket_is_found_in_the_list_by_its_words_its_customer_and_its_engine(
     with desk.database.write() as db:
         li = customers.create(db, "end_user", "李建国", now(), phones=["13800138000"])
         engine = engines.create(db, "4D83ZT240102938", "4D83", customer_id=li.id)
-        made = {"by": "wangfang", "now": now(), "fields": {"topic": "other"}}
+        made: dict[str, Any] = {"by": "wangfang", "now": now(), "fields": {"topic": "other"}}
         mine = tickets.open_ticket(db, "inquiry", subject="上门服务怎么收费", customer_id=li.id, **made)
         his = tickets.open_ticket(db, "inquiry", subject="机油用哪种", engine_id=engine.id, **made)
         tickets.close(db, tickets.open_ticket(db, "inquiry", subject="服务站周末上班吗", **made), by="lina", now=now())

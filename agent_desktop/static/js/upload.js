@@ -26,6 +26,7 @@ async function send(file) {
 
 if (form) {
   document.querySelector("#u-send").hidden = true;
+  input.classList.add("sr"); // its label is the button
   input.addEventListener("change", async () => {
     for (const file of [...input.files]) await send(file); // one after the other: phones have little room
     input.value = "";
