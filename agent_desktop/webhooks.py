@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from agent_desktop import happenings, posting
@@ -19,6 +19,7 @@ from callcenter import jobs, ledger
 from callcenter.database import Database, now
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.jobs import Job
+from callcenter.ledger import LedgerRow
 from config.people import User
 from config.settings import Webhooks
 
@@ -33,6 +34,7 @@ KEPT = timedelta(days=30)
 AT_ONCE = 500
 REPLAYED_AT_MOST = 10_000
 TRIAL = "webhook.trial"
+_ACTIVE = Webhook.ended_at.is_(None) & Webhook.disabled_at.is_(None)
 
 
 class WebhookEnded(CallCenterError):
@@ -154,10 +156,9 @@ def _types(types: Sequence[str]) -> list[str]:
 def plan(db: Session, now: datetime) -> int:
     """Make deliveries of what happened since the last time; how many. One transaction: none is lost or made twice."""
     planned = 0
-    active = Webhook.ended_at.is_(None) & Webhook.disabled_at.is_(None)
     newest = ledger.newest(db)
     for hook in db.scalars(
-        select(Webhook).where(active, Webhook.after < newest).order_by(Webhook.id).with_for_update()
+        select(Webhook).where(_ACTIVE, Webhook.after < newest).order_by(Webhook.id).with_for_update()
     ):
         owner = db.get_one(User, hook.user_id)
         if not owner.active:
@@ -202,19 +203,13 @@ def _plan(
 # --- delivering ----------------------------------------------------------------------------------------------------
 
 
-def due(database: Database, at: datetime, at_most: int) -> int:
-    """How many wait to be sent now."""
-    waiting = (Job.state == "waiting") | ((Job.state == "running") & (Job.lease_until < at))
-    with database.read() as db:
-        return len(db.scalars(select(Job.id).where(Job.kind == JOB, Job.due_at <= at, waiting).limit(at_most)).all())
-
-
 def deliver(database: Database, settings: Webhooks, at: datetime) -> bool:
     """Send the next that is due; False when nothing is. The database is free while the other side thinks."""
-    if not due(database, at, 1):
-        return False
+    with database.read() as db:
+        if not jobs.due(db, (JOB,), at):
+            return False
     with database.write() as db:
-        job = jobs.claim(db, (JOB,), at, at + LEASE)
+        job = jobs.claim(db, (JOB,), at, LEASE)
         if job is None:
             return False
         one = db.get_one(Delivery, job.payload["delivery_id"])
@@ -276,6 +271,10 @@ def forget(db: Session, at: datetime) -> None:
         db.execute(delete(Delivery).where(Delivery.id.in_(ids)))
 
 
+# Built once: it is asked twice a second.
+_BEHIND = select(Webhook.id).where(_ACTIVE, Webhook.after < select(func.max(LedgerRow.seq)).scalar_subquery()).limit(1)
+
+
 def keep_telling(database: Database, settings: Webhooks, stop: threading.Event, poll_s: float = 0.5) -> None:
     """Plan and deliver until told to stop; one that is slow keeps no other from being told."""
     forgotten_at = now() - timedelta(days=1)
@@ -283,11 +282,14 @@ def keep_telling(database: Database, settings: Webhooks, stop: threading.Event, 
     with ThreadPoolExecutor(settings.at_once, thread_name_prefix="webhook") as pool:
         while not stop.wait(poll_s):
             try:
-                if _behind(database):
+                busy = {one for one in busy if not one.done()}
+                with database.read() as db:
+                    behind = db.execute(_BEHIND).first() is not None
+                    waiting = jobs.due(db, (JOB,), now(), settings.at_once - len(busy))
+                if behind:
                     with database.write() as db:
                         plan(db, now())
-                busy = {one for one in busy if not one.done()}
-                waiting = due(database, now(), settings.at_once - len(busy))
+                        waiting = jobs.due(db, (JOB,), now(), settings.at_once - len(busy))
                 busy |= {pool.submit(_drain, database, settings, stop) for _ in range(waiting)}
                 if now() - forgotten_at > timedelta(hours=6):
                     forgotten_at = now()
@@ -303,10 +305,3 @@ def _drain(database: Database, settings: Webhooks, stop: threading.Event) -> Non
             pass
     except Exception:
         log.exception("a delivery could not be written down; it is sent again when its lease is over")
-
-
-def _behind(database: Database) -> bool:
-    with database.read() as db:
-        active = Webhook.ended_at.is_(None) & Webhook.disabled_at.is_(None)
-        first = db.scalar(select(Webhook.after).where(active).order_by(Webhook.after).limit(1))
-        return first is not None and first < ledger.newest(db)

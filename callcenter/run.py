@@ -11,11 +11,13 @@ import fcntl
 import gc
 import importlib
 import logging
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +37,7 @@ Health = tuple[bool, str]
 GIL_TURN_S = 0.0005  # threads that write a row must not wait 5 ms, Python's own turn, at each of twenty statements
 LOOK_S = 0.2  # between two tries at a switch that does not start, at first
 FOLLOW_S = 10.0  # a new extension can register after this at the latest
+RENDER_S = 60.0  # between two looks at what the switch's files say that comes from no row, such as our address
 
 
 class RunsAlready(CallCenterError):
@@ -92,6 +95,8 @@ class SwitchPart:
         self._process = Process(settings)
         self._watch: asyncio.Task[None] | None = None
         self._detail = "not started"
+        self._rendered: list[tuple[Any, ...]] = []
+        self._rendered_at = -math.inf  # monotonic
 
     async def start(self) -> None:
         await asyncio.to_thread(self._up)
@@ -115,11 +120,14 @@ class SwitchPart:
 
     def _follow(self) -> None:
         """Tell the switch of people, queues and numbers that changed meanwhile, and keep its logs bounded."""
-        from config.switch import render
+        from config.switch import render, written
 
-        if render(self._settings, self._database):
-            self._process.reload()
-            log.info("the switch has taken over what changed")
+        rows, at = written(self._database), time.monotonic()
+        if rows != self._rendered or at - self._rendered_at >= RENDER_S:
+            if render(self._settings, self._database):
+                self._process.reload()
+                log.info("the switch has taken over what changed")
+            self._rendered, self._rendered_at = rows, at
         self._process.bound_logs()
 
     async def _keep_up(self) -> None:

@@ -13,12 +13,10 @@ from callcenter import jobs
 from callcenter.bus import Bus
 from callcenter.database import Database, now
 from callcenter.events import Event
+from callcenter.jobs import NO_LEASES, Leases
 
 log = logging.getLogger(__name__)
 
-Leases = Mapping[str, timedelta]
-"""By kind, for work that never takes long: what a worker that died had begun is begun again so soon."""
-_NONE: Leases = {}
 Work = Callable[[Session, jobs.Job, datetime], list[Event]]
 """Does one job; the caller commits, then publishes the events returned."""
 
@@ -27,15 +25,13 @@ AGAIN_AFTER_S = (2, 10, 60, 600)
 """Pauses between tries; a job that fails once more than this is failed for good and shown."""
 
 
-def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: datetime, leases: Leases = _NONE) -> bool:
+def work_off(database: Database, bus: Bus, works: Mapping[str, Work], at: datetime, leases: Leases = NO_LEASES) -> bool:
     """Do the next due job; False when nothing is due."""
     with database.read() as db:
-        if not jobs.is_due(db, tuple(works), at):
+        if not jobs.due(db, tuple(works), at):
             return False
     with database.write() as db:
-        job = jobs.claim(db, tuple(works), at, at + LEASE)
-        if job is not None and job.kind in leases:
-            job.lease_until = at + leases[job.kind]
+        job = jobs.claim(db, tuple(works), at, LEASE, leases)
     if job is None:
         return False
     try:
@@ -59,7 +55,7 @@ def run(
     works: Mapping[str, Work],
     stop: threading.Event,
     poll_s: float = 0.5,
-    leases: Leases = _NONE,
+    leases: Leases = NO_LEASES,
 ) -> None:
     """Work until told to stop; a database that does not answer is asked again at the next poll."""
     while not stop.is_set():

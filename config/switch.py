@@ -126,6 +126,16 @@ def render(settings: Settings, database: Database) -> bool:
     return any(changed)
 
 
+# Built once: they are asked all day.
+_WRITTEN = tuple(select(table.__table__).order_by(*table.__table__.primary_key) for table in (Queue, Did, User))
+
+
+def written(database: Database) -> list[tuple[Any, ...]]:
+    """The rows a rendering is made of: while they stay the same it would say the same."""
+    with database.read() as db:
+        return [tuple(row) for rows in _WRITTEN for row in db.execute(rows)]
+
+
 def begin_boot(home: Path, name: str) -> None:
     """Number the next start of the switch; to be called while it does not run."""
     file = home / "etc" / "boot.conf"

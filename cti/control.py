@@ -8,8 +8,6 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
-
 from callcenter import jobs
 from callcenter.bus import Bus, heard
 from callcenter.database import Database, now
@@ -85,12 +83,11 @@ class Control:
     def _claim(self) -> tuple[jobs.Job, dict[str, Any], list[Leg]] | None:
         """The next wish that is due and not void, and the legs it is about."""
         with self._database.read() as db:
-            mine = jobs.Job.kind.in_(KINDS), jobs.Job.state.in_(("waiting", "running")), jobs.Job.due_at <= now()
-            if db.scalar(select(jobs.Job.id).where(*mine).limit(1)) is None:
+            if not jobs.due(db, KINDS, now()):
                 return None
         with self._database.write() as db:
             at = now()
-            job = jobs.claim(db, KINDS, at, at + timedelta(seconds=2 * VALID_S))
+            job = jobs.claim(db, KINDS, at, timedelta(seconds=2 * VALID_S))
             if job is None:
                 return None
             if job.kind != CALL_BACK:

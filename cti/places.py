@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from config.people import QueueMember, User
@@ -88,21 +88,23 @@ def found_places(status: Iterable[Message], queues: Collection[str]) -> dict[tup
     }
 
 
+# Built once: it is asked whenever an agent's state changes.
+_DECLARED = (
+    select(QueueMember.queue, QueueMember.extension, QueueMember.penalty)
+    .add_columns(Agent.status, Agent.status_reason, Agent.state, Agent.reachable)
+    .join(Agent, Agent.extension == QueueMember.extension)
+    .join(User, User.extension == QueueMember.extension)
+    .where(User.active)
+)
+_DECLARED_FOR = _DECLARED.where(QueueMember.extension.in_(bindparam("extensions", expanding=True)))
+
+
 def wished_places(db: Session, extensions: Collection[str] | None = None) -> dict[tuple[str, str], Place]:
     """What our rows declare, for these agents or for all."""
-    rows = (
-        select(QueueMember.queue, QueueMember.extension, QueueMember.penalty, Agent)
-        .join(Agent, Agent.extension == QueueMember.extension)
-        .join(User, User.extension == QueueMember.extension)
-        .where(User.active)
-    )
-    if extensions is not None:
-        rows = rows.where(QueueMember.extension.in_(extensions))
+    asked = (_DECLARED,) if extensions is None else (_DECLARED_FOR, {"extensions": list(extensions)})
     places = {
-        (queue, interface_of(extension)): wished(
-            agent.status, agent.status_reason, agent.state, agent.reachable, penalty
-        )
-        for queue, extension, penalty, agent in db.execute(rows)
+        (queue, interface_of(extension)): wished(status, reason, state, reachable, penalty)
+        for queue, extension, penalty, status, reason, state, reachable in db.execute(*asked)
     }
     return {key: place for key, place in places.items() if place is not None}
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -40,19 +40,21 @@ CUT_KNOWN_S = 0.25  # a ringing that ends before its time: by then we know wheth
 WRAP_UP_S = 60  # after a call that came from no queue
 
 
+# Built once: they are asked behind every call.
+_KEPT = select(Call.call_id).where(Call.call_id == Agent.call_id, Call.agent == Agent.extension, Call.state == "kept")
+_WRAPPING_UP = (
+    select(Agent, Queue.wrap_up_s, _KEPT.exists())
+    .outerjoin(Queue, Queue.name == Agent.queue)
+    .where(Agent.state == "wrap_up")
+)
+_RING_S = select(Queue.ring_s).where(Queue.name == bindparam("queue"))
+
+
 def finished_wrap_ups(db: Session, at: datetime) -> tuple[list[Fact], datetime | None]:
     """The wrap-ups whose time is over, and when the next one's will be; his caller being kept, an agent's goes on."""
-    kept = select(Call.call_id).where(
-        Call.call_id == Agent.call_id, Call.agent == Agent.extension, Call.state == "kept"
-    )
-    rows = (
-        select(Agent, Queue.wrap_up_s, kept.exists())
-        .outerjoin(Queue, Queue.name == Agent.queue)
-        .where(Agent.state == "wrap_up")
-    )
     over: list[Fact] = []
     next_at: datetime | None = None
-    for agent, wrap_up_s, comes_back in db.execute(rows):
+    for agent, wrap_up_s, comes_back in db.execute(_WRAPPING_UP):
         allowed_s = (WRAP_UP_S if wrap_up_s is None else wrap_up_s) + agents.more_s(agent)
         due = (agent.state_since or at) + timedelta(seconds=allowed_s)
         if comes_back:
@@ -90,7 +92,7 @@ def after_misses(db: Session, misses: Iterable[AgentMissed], pageless: Collectio
 
 def rang_out(db: Session, missed: AgentMissed) -> bool:
     """Whether it rang for as long as the queue rings anybody; a shorter ringing may yet prove to have been cut."""
-    ring_s = db.scalar(select(Queue.ring_s).where(Queue.name == missed.queue))
+    ring_s = db.scalar(_RING_S, {"queue": missed.queue})
     return ring_s is None or missed.ring_ms >= ring_s * 1000
 
 
@@ -140,6 +142,8 @@ class Policy:
             case AgentMissed():
                 self._missed.append((time.monotonic(), event))
                 self._decide_at = 0.0
+            case AgentChanged(state="ringing"):
+                return  # his place is that of one who waits
             case AgentChanged() | StatusChosen() | PhoneSeen():
                 self._changed.add(event.agent)
                 if isinstance(event, AgentChanged) and event.state == "wrap_up":

@@ -217,13 +217,13 @@ class _Rows:
             del before.legs[leg_id]
             leg.call_id = fact.call_id
             story.legs[leg_id] = leg
-            was = before.state
+            was = _stands(before)
             before.settle(fact.at)
             self._note(before, was, fact)
         return story
 
     def _call_hears(self, story: Story, fact: Fact) -> None:
-        was = story.state
+        was = _stands(story)
         calls.hear(story, fact)
         self._keep(story)
         self._note(story, was, fact)
@@ -235,14 +235,17 @@ class _Rows:
                 self.legs[row.leg_id] = row
         story.added.clear()
 
-    def _note(self, story: Story, was: State, fact: Fact) -> None:
+    def _note(self, story: Story, was: tuple[State, str | None], fact: Fact) -> None:
         call = story.call
         self.changed[call.call_id] = fact.at
-        if story.state is State.ENDED and was is not State.ENDED:
+        if story.state is State.ENDED and was[0] is not State.ENDED:
             self.ended.add(call.call_id)
-        if not self.quiet and log.isEnabledFor(logging.INFO):
-            what, number = type(fact).__name__, phone.mask(call.caller_number)
-            log.info("call %s %s %s -> %s agent=%s caller=%s", call.call_id, what, was, story.state, call.agent, number)
+        level = logging.DEBUG if _stands(story) == was else logging.INFO  # most of what is told leaves a call as it was
+        if not self.quiet and log.isEnabledFor(level):
+            what, number, now = type(fact).__name__, phone.mask(call.caller_number), story.state
+            log.log(
+                level, "call %s %s %s -> %s agent=%s caller=%s", call.call_id, what, was[0], now, call.agent, number
+            )
 
     def _agent_hears(self, extension: str, fact: Fact, leg: Leg | None) -> None:
         agent = self.agents.get(extension)
@@ -291,6 +294,11 @@ class _Rows:
             agent = self.agents[extension]
             told.append(AgentChanged(agent=extension, status=agent.status, state=agent.state, call_id=agent.call_id))
         return told
+
+
+def _stands(story: Story) -> tuple[State, str | None]:
+    """How far a call is, and with whom."""
+    return story.state, story.call.agent
 
 
 def _shown(agent: Agent) -> tuple[object, ...]:

@@ -39,16 +39,16 @@ def test_two_hundred_jobs_and_eight_workers_each_done_once(database):
 def test_too_late_is_void_and_not_done(database):
     with database.write() as db:
         jobs.plan(db, "dial", "late", {}, NOON, void_after=NOON + MINUTE)
-        assert jobs.claim(db, ("dial",), NOON + 2 * MINUTE, NOON + 3 * MINUTE) is None
+        assert jobs.claim(db, ("dial",), NOON + 2 * MINUTE, MINUTE) is None
         assert db.query(Job).one().state == "void"
 
 
 def test_a_worker_that_died_leaves_its_job_to_the_next_when_the_lease_ends(database):
     with database.write() as db:
         jobs.plan(db, "dial", "held", {}, NOON)
-        assert jobs.claim(db, ("dial",), NOON, NOON + MINUTE)
-        assert jobs.claim(db, ("dial",), NOON, NOON + MINUTE) is None
-        again = jobs.claim(db, ("dial",), NOON + 2 * MINUTE, NOON + 3 * MINUTE)
+        assert jobs.claim(db, ("dial",), NOON, MINUTE)
+        assert jobs.claim(db, ("dial",), NOON, MINUTE) is None
+        again = jobs.claim(db, ("dial",), NOON + 2 * MINUTE, MINUTE)
         assert again is not None
         assert again.attempts == 2
 

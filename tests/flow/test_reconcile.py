@@ -174,7 +174,7 @@ def test_days_the_computer_was_off_are_looked_at_when_it_is_on_again_each_once(d
     work, looked = nightly.work(centre), []
     while True:
         with database.write() as db:
-            job = jobs.claim(db, (nightly.JOB,), monday, monday + timedelta(minutes=5))
+            job = jobs.claim(db, (nightly.JOB,), monday, timedelta(minutes=5))
         if job is None:
             break
         looked.append(job.payload["day"])
