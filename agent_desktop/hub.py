@@ -170,7 +170,7 @@ class Hub:
         self._remember(event)
         if isinstance(event, CallChanged) and event.state == "parked":
             self._parked.add(event.call_id)
-        payload = json.dumps(as_payload(event), ensure_ascii=False, separators=(",", ":"))
+        payload = json.dumps(as_payload(event), ensure_ascii=False, separators=(",", ":")) if self._wires else ""
         for wire in self._wires:
             if isinstance(event, CallChanged) and _rings_at(wire, event):
                 wire.put("CallChanged", payload[:-1] + ',"card":true}')

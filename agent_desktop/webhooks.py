@@ -271,11 +271,11 @@ def forget(db: Session, at: datetime) -> None:
         db.execute(delete(Delivery).where(Delivery.id.in_(ids)))
 
 
-# Built once: it is asked twice a second.
+# Built once: it is asked every second.
 _BEHIND = select(Webhook.id).where(_ACTIVE, Webhook.after < select(func.max(LedgerRow.seq)).scalar_subquery()).limit(1)
 
 
-def keep_telling(database: Database, settings: Webhooks, stop: threading.Event, poll_s: float = 0.5) -> None:
+def keep_telling(database: Database, settings: Webhooks, stop: threading.Event, poll_s: float = 1.0) -> None:
     """Plan and deliver until told to stop; one that is slow keeps no other from being told."""
     forgotten_at = now() - timedelta(days=1)
     busy: set[Future[None]] = set()

@@ -6,6 +6,7 @@ its turn before the transaction begins, so no one meets "database is locked".
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,6 +90,8 @@ class Database:
             self.engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
             _speak_postgresql(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        writing = self.engine.execution_options(sqlite_begin="IMMEDIATE") if self.is_sqlite else self.engine
+        self._writing = sessionmaker(writing, expire_on_commit=False)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -99,12 +102,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction: committed when the block ends well, rolled back when it raises."""
-        if not self.is_sqlite:
-            with self._sessions.begin() as db:
-                yield db
-            return
-        with self._turn, self._sessions() as db:
-            db.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        with self._turn if self.is_sqlite else contextlib.nullcontext(), self._writing() as db:
             yield db
             db.commit()
 

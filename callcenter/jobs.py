@@ -53,7 +53,7 @@ def plan(
     return job
 
 
-# Built once: every worker asks this twice a second.
+# Built once: every worker asks this every second.
 _DUE = (
     select(Job)
     .where(Job.kind.in_(bindparam("kinds", expanding=True)), Job.due_at <= bindparam("now"))

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Work = Callable[[Session, jobs.Job, datetime], list[Event]]
 """Does one job; the caller commits, then publishes the events returned."""
 
+POLL_S = 1.0
 LEASE = timedelta(minutes=10)
 AGAIN_AFTER_S = (2, 10, 60, 600)
 """Pauses between tries; a job that fails once more than this is failed for good and shown."""
@@ -54,7 +55,7 @@ def run(
     bus: Bus,
     works: Mapping[str, Work],
     stop: threading.Event,
-    poll_s: float = 0.5,
+    poll_s: float = POLL_S,
     leases: Leases = NO_LEASES,
 ) -> None:
     """Work until told to stop; a database that does not answer is asked again at the next poll."""

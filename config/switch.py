@@ -44,6 +44,12 @@ UNNEEDED_EVENTS = (  # three of four events of a call; Asterisk itself keeps the
     ),
     *("ChannelTalkingStop", "ExtensionStatus", "PresenceStatus", "PresenceStateChange", "HangupHandlerRun"),
 )
+UNNEEDED_STATES = (  # event, header, how it begins
+    ("DeviceStateChange", "Device", "Queue:"),
+    ("DeviceStateChange", "Device", "PJSIP/trunk"),
+    ("DeviceStateChange", "State", "RING"),
+    ("Newstate", "ChannelStateDesc", "Ring"),
+)
 _FILTERS_BY_NAME = (20, 11)  # an older Asterisk's filter is a pattern over the whole event
 _FOR_THE_OWNER = {"pjsip.conf", "manager.conf"}
 _EMPTY = (
@@ -271,6 +277,7 @@ def _values(settings: Settings, database: Database, installation: Installation, 
         "shown_number": settings.switch.shown_number or (dids[0].number if dids else ""),
         "trunk_account": re.sub(r"^sip:([^@]*@)?", f"sip:{settings.switch.trunk_user}@", settings.switch.trunk_contact),
         "unneeded_events": UNNEEDED_EVENTS,
+        "unneeded_states": UNNEEDED_STATES,
         "filters_by_name": installation.version >= _FILTERS_BY_NAME,
         **_ice(settings.switch.ice_host),
     }

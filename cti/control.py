@@ -47,7 +47,8 @@ class Control:
 
         # The bus speaks from whichever thread committed.
         def hop(event: Event) -> None:
-            loop.call_soon_threadsafe(self._hear, event)
+            if isinstance(event, Wished | CallChanged):
+                loop.call_soon_threadsafe(self._hear, event)
 
         self._unlisten = self._bus.listen(hop)
         self._task = asyncio.create_task(self._run(), name="control")

@@ -122,8 +122,12 @@ def breaches(
     for spell in spells:
         spells_of[spell.extension].append(spell)
     live = {leg.leg_id: leg for leg in legs if leg.ended_at is None}
+    phones: dict[str, list[Leg]] = defaultdict(list)
+    for leg in live.values():
+        if leg.agent:
+            phones[leg.agent].append(leg)
     for agent in agents:
-        found += _of_agent(agent, live)
+        found += _of_agent(agent, phones[agent.extension], live)
         found += _of_spells(agent, sorted(spells_of[agent.extension], key=lambda spell: spell.started_at))
     return found
 
@@ -145,10 +149,9 @@ def _of_call(call: Call, legs: Sequence[Leg]) -> list[Breach]:
     return found
 
 
-def _of_agent(agent: Agent, live: Mapping[str, Leg]) -> list[Breach]:
+def _of_agent(agent: Agent, mine: Sequence[Leg], live: Mapping[str, Leg]) -> list[Breach]:
     """He talks if, and only if, a channel of his is in a bridge; one queued call at a time; a break has a reason."""
     found = []
-    mine = [leg for leg in live.values() if leg.agent == agent.extension]
     bridged = [leg for leg in mine if leg.bridge and _with_others(leg, live)]
     if bridged and agent.state != "talking":
         evidence = f"{agent.state}, in bridge with {[leg.leg_id for leg in bridged]}"

@@ -38,6 +38,7 @@ BREATH_S = 0.05  # what comes together is dealt with together, and after the pop
 REPAIR_S = 5.0  # how long something done behind our back can stand
 CUT_KNOWN_S = 0.25  # a ringing that ends before its time: by then we know whether the caller has left the queue
 WRAP_UP_S = 60  # after a call that came from no queue
+_HEARD = (AgentMissed, AgentChanged, StatusChosen, PhoneSeen, SwitchChanged)
 
 
 # Built once: they are asked behind every call.
@@ -120,7 +121,8 @@ class Policy:
 
         # The bus speaks from whichever thread committed.
         def hop(event: Event) -> None:
-            loop.call_soon_threadsafe(self._hear, event)
+            if isinstance(event, _HEARD):
+                loop.call_soon_threadsafe(self._hear, event)
 
         self._unlisten = self._bus.listen(hop)
         self._task = asyncio.create_task(self._run(), name="policy")
@@ -144,10 +146,10 @@ class Policy:
                 self._decide_at = 0.0
             case AgentChanged(state="ringing"):
                 return  # his place is that of one who waits
+            case AgentChanged(state="wrap_up"):
+                self._decide_at = 0.0  # and his place that of one who talks
             case AgentChanged() | StatusChosen() | PhoneSeen():
                 self._changed.add(event.agent)
-                if isinstance(event, AgentChanged) and event.state == "wrap_up":
-                    self._decide_at = 0.0
             case SwitchChanged(connected=True):
                 self._looked_at = None
             case _:

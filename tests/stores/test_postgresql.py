@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
 
 from callcenter import jobs, ledger, worker
 from callcenter.bus import LocalBus
@@ -59,6 +60,16 @@ def test_a_hundred_jobs_and_eight_workers_each_done_once(database):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert sorted(done) == sorted(f"ticket-{n}" for n in range(100))
+
+
+def test_who_lets_the_database_go_while_he_thinks_takes_it_up_again(database):
+    """As the recordings do while sound is joined, an import while it reads, the books while they read the logs."""
+    with database.write() as db:
+        jobs.plan(db, "recording", "before", {}, NOON)
+        db.rollback()
+        jobs.plan(db, "recording", "behind", {}, NOON)
+    with database.read() as db:
+        assert db.scalars(select(jobs.Job.key)).all() == ["behind"]
 
 
 def test_a_database_that_is_not_there_is_said_in_a_sentence():

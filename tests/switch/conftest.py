@@ -23,10 +23,11 @@ from config import switch as switch_
 from config.people import User
 from config.process import Process
 from config.queues import Did, Queue
+from config.switch import UNNEEDED_STATES
 from tests.ports import free_port, free_udp_range
 from tests.sipp import Caller, FarEnd, Registration
 from tests.waiting import wait_until
-from tests.witness import Witness
+from tests.witness import Message, Witness
 
 ROOT = Path(__file__).parents[2]
 AGENTS = ("1001", "1002", "1003", "1004")  # the last has a browser, the others a desk phone at a fixed place
@@ -111,6 +112,15 @@ class Switch:
     def _folder(self) -> Path:
         self._people += 1
         return self.home / "people" / str(self._people)
+
+
+def unneeded(events: list[Message]) -> list[Message]:
+    """Those that should have been kept from us."""
+    return [
+        one
+        for one in list(events)
+        if any(one.get("Event") == event and one[header].startswith(word) for event, header, word in UNNEEDED_STATES)
+    ]
 
 
 def fill(database: Database) -> None:

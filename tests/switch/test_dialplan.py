@@ -15,7 +15,7 @@ from config.switch import UNNEEDED_EVENTS, sip_password
 from tests.agi_peer import AgiPeer
 from tests.chromium import channels, loudness_db
 from tests.sipp import CALLER_HZ, FAR_END_HZ
-from tests.switch.conftest import Switch
+from tests.switch.conftest import Switch, unneeded
 from tests.waiting import wait_until
 from tests.witness import Witness
 
@@ -143,6 +143,7 @@ def test_a_queued_call_costs_no_more_than_thirty_events(switch, witness, people,
     witness.ask("Ping")
     names = [event["Event"] for event in witness.events[before:]]
     assert not set(names) & set(UNNEEDED_EVENTS)
+    assert unneeded(witness.events) == []
     assert {"Newchannel", "QueueCallerJoin", "AgentCalled", "AgentConnect", "AgentComplete", "UserEvent"} <= set(names)
     assert len(names) <= 30, names
 
