@@ -1,9 +1,10 @@
 // What was sent from a form and not taken, since the session had ended or the server could not do it, stands in the form
-// again when its page is next shown in this window to the same person.
+// again when its page is next shown in this window to the same person. What is on its way is not sent a second time.
 
 const NAME = "unsent";
 const here = location.pathname + location.search;
 const user = document.body.dataset.user ?? "";
+const ON_ITS_WAY_MS = 5000; // after that one may try again
 const TYPED = 'textarea, select, input:not([type="hidden"], [type="file"])';
 
 function read() {
@@ -18,6 +19,9 @@ function write(sent) {
 addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || !user) return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "true";
+  setTimeout(() => { delete form.dataset.sent; }, ON_ITS_WAY_MS);
   if (!form.querySelector(TYPED) || form.querySelector('[type="password"]')) return;
   const fields = [...new FormData(form)].filter(([name, value]) => name !== "csrf" && typeof value === "string");
   write({ page: here, action: form.getAttribute("action"), user, fields });
@@ -50,3 +54,8 @@ else if (sent?.failed && sent.page === here && sent.user === user) {
   sessionStorage.removeItem(NAME);
   put_back(sent);
 } else if (sent && !sent.failed) sessionStorage.removeItem(NAME); // it was taken
+
+// A page the browser kept whole, and came back to by its button, has nothing on its way.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) for (const form of document.forms) delete form.dataset.sent;
+});
