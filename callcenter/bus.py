@@ -118,19 +118,23 @@ class RedisBus:
     def _send(self) -> None:
         while (event := self._out.get()) is not None:
             said = {"from": self._name, "type": type(event).__name__, "payload": json.dumps(as_payload(event))}
-            try:
+            with contextlib.suppress(redis.RedisError):  # the reader says that it is away
                 self._redis.xadd(self.STREAM, said, maxlen=self.KEEP, approximate=True)  # type: ignore[arg-type]
-            except redis.RedisError as fault:
-                log.warning("Redis did not take %s: %s", said["type"], fault)
 
     def _read(self) -> None:
+        away = False  # said once, not each second
         while not self._closed.is_set():
             try:
                 answer: Any = self._redis.xread({self.STREAM: self._after}, block=500, count=500)
             except redis.RedisError as fault:
-                log.warning("Redis is not there, pop-ups come with the next poll: %s", fault)
+                if not away:
+                    log.warning("Redis is not there, pop-ups come with the next poll: %s", fault)
+                away = True
                 self._closed.wait(1)
                 continue
+            if away:
+                away = False
+                log.warning("Redis is there again")
             for _stream, entries in answer or ():
                 for entry, said in entries:
                     self._after = entry

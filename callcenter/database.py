@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from callcenter.errors import DatabaseUnreachable
+from callcenter.errors import DatabaseUnreachable, DriverMissing
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,6 +88,8 @@ class Database:
             self.engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
             _speak_sqlite(self.engine)
         else:
+            if find_spec("psycopg") is None:
+                raise DriverMissing
             self.engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
             _speak_postgresql(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)

@@ -75,5 +75,9 @@ class DatabaseUnreachable(CallCenterError):
     status = 503
 
 
+class DriverMissing(CallCenterError):
+    """PostgreSQL needs a Python package: .venv/bin/pip install -c requirements.lock 'psycopg[binary]'"""
+
+
 class PortBusy(CallCenterError):
     """Another program has a port that is needed here; stop that program, or choose another port in the settings."""

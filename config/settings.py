@@ -37,6 +37,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
 def _code(usual: str) -> Any:
     return Field(usual, pattern=r"^(\*[0-9]{1,4})?$")
 
@@ -69,6 +72,16 @@ class Centre(Section):
 class DatabaseSettings(Section):
     url: str = ""  # empty: SQLite in the home folder
 
+    @field_validator("url")
+    @classmethod
+    def _spoken(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            return f"postgresql+psycopg://{rest}"  # the driver we have
+        if value and scheme not in ("sqlite", "postgresql+psycopg"):
+            raise ValueError("neither postgresql://USER:PASSWORD@HOST/NAME nor sqlite:////PATH")
+        return value
+
 
 class BusSettings(Section):
     redis_url: str = ""  # empty: within the process
@@ -81,14 +94,14 @@ class Switch(Section):
     name: str = Field("tel", pattern="^[A-Za-z0-9_-]{1,20}$")  # prefixes every Uniqueid, with the number of its start
     asterisk: str = ""  # path of an installed Asterisk; empty: the one in the home folder, else the one on PATH
     host: str = "127.0.0.1"
-    ami_port: int = 15038
+    ami_port: Port = 15038
     ami_user: str = "callcenter"
     ami_secret: str = ""
-    http_port: int = 18088  # WebSocket of the browser phones; reached through /sip only
+    http_port: Port = 18088  # WebSocket of the browser phones; reached through /sip only
     sip_bind: str = "127.0.0.1"
-    sip_port: int = 15060
-    rtp_start: int = 20000
-    rtp_end: int = 20999
+    sip_port: Port = 15060
+    rtp_start: Port = 20000
+    rtp_end: Port = 20999
     media_address: str = ""  # our public address, behind NAT; empty: there is no NAT
     ice_host: str = ""  # an address outside 127/8 for browser sound; empty: every address the machine has
     trunk_hosts: tuple[str, ...] = ("127.0.0.2",)  # whose calls are let in; never 127.0.0.1
@@ -105,6 +118,12 @@ class Switch(Section):
     answer_timeout_s: float = 5.0
     heartbeat_s: float = 5.0
     inbox_size: int = 20000  # messages; overflow means resync
+
+    @model_validator(mode="after")
+    def _room_for_sound(self) -> Self:
+        if self.rtp_end < self.rtp_start:
+            raise ValueError(f"rtp_end {self.rtp_end} is below rtp_start {self.rtp_start}")
+        return self
 
 
 ONLY_IN_TALK = ("transfer", "ask", "back", "meet")
@@ -165,7 +184,7 @@ class Calling(Section):
 
 class Ivr(Section):
     host: str = "127.0.0.1"
-    port: int = 14573
+    port: Port = 14573
     max_call_s: int = 600
     idle_s: float = 30.0
     patience_s: float = 3.0  # how long the dial plan waits for a sign of life, in silence
@@ -173,7 +192,7 @@ class Ivr(Section):
 
 class Desktop(Section):
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Port = 8080
     session_hours: float = 12.0
     idle_minutes: float = 120.0
     secure_cookie: bool = False  # True behind HTTPS

@@ -46,7 +46,7 @@ def test_a_message_of_another_version_is_skipped_and_the_next_one_heard(two_buse
     wait_until(lambda: heard == [RINGING], what="the good message")
 
 
-def test_redis_that_comes_back_empty_is_used_again(two_buses, redis_server):
+def test_redis_that_comes_back_empty_is_used_again(two_buses, redis_server, caplog):
     cti, desk = two_buses
     heard = []
     desk.listen(heard.append)
@@ -59,3 +59,6 @@ def test_redis_that_comes_back_empty_is_used_again(two_buses, redis_server):
         return bool(heard)
 
     wait_until(heard_again, seconds=15, what="the bus after Redis came back")
+    said = [record.getMessage().partition(",")[0] for record in caplog.records]
+    assert said.count("Redis is not there") <= 2  # each bus says it once, however long it lasts
+    assert "Redis is there again" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -77,4 +78,9 @@ def test_a_centre_on_sqlite_starts_with_the_packages_of_a_run_alone():
         "import sys; sys.modules.update(dict.fromkeys(('psycopg', 'duckdb', 'pytest', 'hypothesis', 'playwright')))"
     )
     started = f"{absent}; import callcenter.cli, callcenter.run, callcenter.worker, agent_desktop.app, cti.intake"
-    subprocess.run([sys.executable, "-c", started], cwd=ROOT, check=True)
+    wants = "sys.argv = ['callcenter', 'migrate']; callcenter.cli.main()"
+    elsewhere = os.environ | {"CALLCENTER_DATABASE__URL": "postgresql://db/calls"}
+    asked = [sys.executable, "-c", f"{started}; {wants}"]
+    told = subprocess.run(asked, cwd=ROOT, env=elsewhere, capture_output=True, text=True, check=False)
+    assert told.returncode == 1, "all was imported"
+    assert "pip install -c requirements.lock 'psycopg[binary]'" in told.stderr

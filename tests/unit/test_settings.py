@@ -37,6 +37,10 @@ def test_the_environment_wins_over_the_file(toml):
         ("", {"CALLCENTER_SWICH__PORT": "1"}, "there is no setting swich"),
         ("[switch]\nsip_port = 'many'\n", {}, r"\[switch\] sip_port: .*integer"),
         ("[centre]\ntimezone = 'Asia/Peking'\n", {}, r"no time zone is called 'Asia/Peking'"),
+        ("[switch]\nsip_port = 70000\n", {}, r"\[switch\] sip_port: .*65535"),
+        ("[switch]\nrtp_start = 30000\nrtp_end = 20000\n", {}, "rtp_end 20000 is below rtp_start 30000"),
+        ("[database]\nurl = 'mysql://root@db/calls'\n", {}, r"\[database\] url: .*postgresql://"),
+        ("", {"CALLCENTER_DATABASE__URL": "callcenter.db"}, r"\[database\] url: .*sqlite:///"),
         ("[switch\n", {}, "callcenter.toml"),
         ("", {"CALLCENTER_SWITCH__AMI_SECRET_FILE": "/nowhere/ami"}, "CALLCENTER_SWITCH__AMI_SECRET_FILE"),
     ],
@@ -44,6 +48,13 @@ def test_the_environment_wins_over_the_file(toml):
 def test_what_cannot_be_used_is_named(toml, text, environ, said):
     with pytest.raises(BadSettings, match=said):
         load(toml(text), environ)
+
+
+def test_postgresql_is_spoken_to_by_the_driver_we_have(toml):
+    for said in ("postgres", "postgresql", "postgresql+psycopg"):
+        assert (
+            load(toml(f"[database]\nurl = '{said}://db/calls'\n"), {}).database_url == "postgresql+psycopg://db/calls"
+        )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
