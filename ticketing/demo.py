@@ -94,13 +94,18 @@ class _Year:
             self.give(abroad[-1], count, None)
         callers += dealers + abroad * 2
         told: list[tuple[datetime, Callable[[datetime], None]]] = [
-            (self.now - timedelta(days=142, hours=3), self.smoke_of_li_jianguo),
-            (self.now - timedelta(days=1, hours=20), self.heat_of_li_jianguo),
+            (self.by_day(142, time(14, 20)), self.smoke_of_li_jianguo),
+            (self.by_day(2, time(10, 5)), self.heat_of_li_jianguo),
         ]
         for at in moments(self.chance, self.now, self.centre.zone, TICKETS):
             told.append((at, partial(self.ticket, caller=self.chance.choice(callers))))
         for at, tell in sorted(told, key=itemgetter(0)):
             tell(at)
+
+    def by_day(self, ago: int, at: time) -> datetime:
+        """So many days ago, while somebody is at work to take the call, whenever this is told."""
+        day = self.today - timedelta(days=ago)
+        return datetime.combine(day, at, self.centre.zone).astimezone(self.now.tzinfo)
 
     # --- who ---------------------------------------------------------------------------------------------------
 

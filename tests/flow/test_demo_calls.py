@@ -20,7 +20,7 @@ from ticketing.rows import Ticket
 
 LEVELS = ServiceLevels()
 
-NOW = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 16, 5, tzinfo=UTC)  # Monday, five past midnight in Shanghai: nobody is at work
 SETTINGS = Settings()
 
 
