@@ -221,13 +221,20 @@ def test_a_new_call_never_takes_the_place_of_words_that_are_not_saved(desk, seat
 
 def test_a_draft_outlives_a_reload(desk, seat):
     page = seat.open()
-    rings(desk, page, wants="complaint").is_answered()
+    caller = rings(desk, page, wants="complaint").is_answered()
     page.fill("#f-subject", "服务站两天没有来人")
     page.fill("#f-complaint-wish", "今天派人")
     page.reload()
     expect(page.locator("#f-subject")).to_have_value("服务站两天没有来人")
     expect(page.locator("#f-complaint-wish")).to_have_value("今天派人")
     expect(page.locator("#saved")).to_contain_text("not saved yet")
+
+    # With the next call in front, its tab says that words wait in it, also after a reload.
+    caller.hangs_up()
+    rings(desk, page, "15912345678").is_answered()
+    page.reload()
+    expect(page.locator("#card .who")).to_contain_text("159 1234 5678")
+    expect(page.locator("#strip [role=tab]", has_text="李建国")).to_contain_text("draft")
 
 
 def drafted(desk: Desk) -> list[str]:
@@ -465,3 +472,15 @@ def test_what_was_sent_after_the_session_had_ended_stands_in_its_form_after_the_
         assert db.get_one(Customer, li).note == "车主兼司机，方言重，请说慢一点"
     page.reload()
     expect(page.locator("#record .banner")).to_have_count(0)  # what was taken is not offered again
+
+
+def test_the_idle_page_counts_who_waits_as_the_top_bar_does(desk, seat):
+    page = seat.open()
+    own = page.locator("#own-queues [data-queue=repair]")
+    expect(own).to_contain_text("nobody waits")
+    caller = Caller(desk.database, desk.bus, "13800138000", agent="1002").rings()
+    expect(page.locator("#queues b")).to_have_text("1")
+    expect(own.locator("b")).to_have_text("1")
+    caller.is_answered()
+    expect(page.locator("#queues")).to_have_text("nobody waits")
+    expect(own).to_contain_text("nobody waits")

@@ -181,6 +181,7 @@ export class Seat extends EventTarget {
   }
 
   #draw_queues() {
+    for (const line of this.now.queues) draw_own(document.querySelector(`#own-queues [data-queue="${CSS.escape(line.queue)}"]`), line);
     const busy = this.now.queues.filter((line) => line.waiting).sort((a, b) => (a.since ?? 0) - (b.since ?? 0));
     const place = $("#queues");
     if (!busy.length) {
@@ -191,17 +192,33 @@ export class Seat extends EventTarget {
     place.classList.remove("muted");
     place.replaceChildren(...busy.slice(0, 3).map((line) => {
       const one = document.createElement("span");
-      const number = document.createElement("b");
-      number.textContent = line.waiting;
-      const time = document.createElement("time");
-      time.className = "num";
-      if (line.since) time.dataset.since = line.since;
-      time.dataset.lateAfter = line.target_s;
+      const [number, time] = who_waits(line);
       one.append(`${line.title} `, number, " · ", time);
       return one;
     }));
     count();
   }
+}
+
+/** How many wait in a queue, and since when. */
+function who_waits({ waiting, since, target_s }) {
+  const number = document.createElement("b");
+  number.className = "num";
+  number.textContent = waiting;
+  const time = document.createElement("time");
+  time.className = "num";
+  if (since) time.dataset.since = since;
+  time.dataset.lateAfter = target_s;
+  return [number, time];
+}
+
+/** The line of one's queue on the idle page, which says the same as the top bar. */
+function draw_own(row, line) {
+  if (!row) return;
+  const nobody = document.createElement("span");
+  nobody.className = "muted";
+  nobody.textContent = _("nobody waits");
+  row.replaceChildren(row.firstElementChild, ...(line.waiting ? who_waits(line) : [nobody]));
 }
 
 function clock(time, seconds, way = "since") {

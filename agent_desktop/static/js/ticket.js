@@ -43,6 +43,7 @@ export class TicketForm extends EventTarget {
     super();
     this.#form = form;
     this.#call_id = call_id;
+    this.#was_dirty = drafts_of(call_id).length > 0; // until it is shown and takes them up
     form.addEventListener("submit", (event) => { event.preventDefault(); this.save(); });
     form.addEventListener("input", (event) => this.#typed(event));
     this.#field("#another").addEventListener("click", () => this.another());
