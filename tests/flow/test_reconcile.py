@@ -13,7 +13,7 @@ from sqlalchemy import select
 from callcenter import jobs
 from callcenter.database import Database
 from callcenter.errors import BadInput
-from callcenter.facts import SwitchFound
+from callcenter.facts import StatusChosen, SwitchFound
 from config.queues import Queue
 from config.settings import Centre, ServiceLevels, Settings
 from cti.projection import record
@@ -58,6 +58,16 @@ def test_both_sides_of_a_day_agree(database, centre):
     assert found.differences == []
     assert found.calls >= 30
     assert found.waits >= 25
+
+
+def test_a_centre_filled_with_a_demonstration_finds_its_own_first_calls(database, centre):
+    """What the demonstration tells of its agents' evening belongs to no call."""
+    with database.write() as db:
+        evening = DAY.start - timedelta(hours=3)
+        record(db, [StatusChosen(at=evening, agent="1009", status="offline", by="liuyang")], "demo")
+    found = account(database, centre)
+    assert found.differences == []
+    assert found.calls >= 30
 
 
 def test_the_figures_are_those_of_somebody_else_who_reads_the_queue_log(database, centre):
