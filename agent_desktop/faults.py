@@ -80,14 +80,19 @@ def answer(request: Request, fault: CallCenterError) -> Response:
     is_part = request.headers.get("hx-request") == "true"
     if fault.status == 401 and request.url.path != "/login":
         if is_part:
-            return Response(status_code=401, headers={"HX-Redirect": "/login?" + urlencode({"next": _back(request)})})
+            return Response(status_code=401, headers={"HX-Redirect": _log_in(_back(request))})
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("/login?" + urlencode({"next": _asked(request)}), status_code=303)
+            return RedirectResponse(_log_in(_asked(request)), status_code=303)
     template = "fault_part.html" if is_part else "fault.html"
     status = fault.status
     page = page_of(request, _who(request))
     back = _back(request)
     return page.render(template, status=status, fault=fault, kept=kept(status), to_do=to_do(status), back=back)
+
+
+def _log_in(back: str) -> str:
+    """Where one logs in, to come back to where one was, if that is known."""
+    return "/login?" + urlencode({"next": back}) if back else "/login"
 
 
 def _asked(request: Request) -> str:

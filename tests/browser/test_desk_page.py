@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Route, WebSocketRoute, expect
 from sqlalchemy import select
 
 from callcenter.database import now
@@ -426,6 +427,28 @@ def test_a_recording_is_played_in_the_page_side_by_side(desk, seat):
     expect(page.locator("#player-error")).to_be_hidden()
 
 
+def test_a_ticket_is_sent_behind_its_draft_which_else_would_open_a_second_one(desk, seat):
+    page = seat.open()
+    caller = rings(desk, page, serial="102938", wants="repair")
+    caller.is_answered()
+    page.locator("#f-repair-fault").select_option("black_smoke")
+    page.locator("#f-repair-place").fill("郑州北")
+    expect(page.locator("#saved")).to_contain_text("Draft saved")
+    told: list[str] = []
+    held: list[Route] = []
+    page.on("request", lambda request: told.append(f"{request.method} {urlsplit(request.url).path}"))
+    page.on("requestfinished", lambda request: told.append(f"done {urlsplit(request.url).path}"))
+    page.route("**/desk/drafts", lambda route: held.append(route))
+    with page.expect_request("**/desk/drafts"):
+        page.locator("#f-subject").fill("冒黑烟")
+    with page.expect_response("**/desk/tickets"):
+        page.keyboard.press("Control+Enter")
+        held.pop().continue_()
+    expect(page.locator("#another")).to_be_visible()
+    assert told.index("POST /desk/tickets") > told.index("done /desk/drafts")
+    assert drafted(desk) == []
+
+
 def test_a_saved_ticket_stands_in_its_form_after_a_reload_and_is_gone_on_with(desk, seat):
     page = seat.open()
     caller = rings(desk, page, serial="102938", wants="repair")
@@ -439,7 +462,7 @@ def test_a_saved_ticket_stands_in_its_form_after_a_reload_and_is_gone_on_with(de
     page.reload()
     expect(page.locator("#f-subject")).to_have_value("冒黑烟")
     expect(page.locator("#saved-notes")).to_have_text("车停在服务区")
-    expect(page.locator("#saved")).to_contain_text("saved")
+    expect(page.locator("#saved")).to_have_text(re.compile(r"^\S+-\d{4} saved"))
     page.locator("#f-notes").fill("客户又说：还漏油")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#saved-notes")).to_contain_text("还漏油")

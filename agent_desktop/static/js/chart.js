@@ -1,19 +1,11 @@
 // Calls and service level over the time. Colours are the page's own, so they follow its light and dark.
 import uPlot from "../vendor/uplot.js";
+import { colour } from "./colour.js";
 
 const place = document.getElementById("chart");
 const HEIGHT = 280;
 const DAY_S = 86400;
 const TIME_STEPS_S = [900, 1800, 3600, 7200, 10800, 21600, 43200, DAY_S, 2 * DAY_S, 7 * DAY_S, 14 * DAY_S, 28 * DAY_S, 91 * DAY_S, 364 * DAY_S];
-
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(--${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-}
 
 function draw(told) {
   place.replaceChildren();

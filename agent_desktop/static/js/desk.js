@@ -65,8 +65,10 @@ live.on("snapshot", async () => {
   await seat.read();
   cards.open_calls().forEach((call_id) => cards.refresh(call_id));
 });
-live.on("link", (up) => { document.body.dataset.live = up ? "up" : "down"; });
-live.on("link", (up) => seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on, and what you type is kept in this browser; it connects again by itself.") }));
+live.on("link", (up) => {
+  document.body.dataset.live = up ? "up" : "down";
+  seat.notice("link", up ? null : { tone: "bad", words: _("Connection lost: this page may be out of date. Calls go on, and what you type is kept in this browser; it connects again by itself.") });
+});
 
 seat.addEventListener("change", ({ detail: before }) => follow(before));
 
@@ -144,8 +146,13 @@ document.addEventListener("click", (event) => {
     cards.show(seat.now.call_id);
     cards.form_of(seat.now.call_id)?.take_over(JSON.parse(written.dataset.takeOver));
   }
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  close_menus(event.target);
 });
+
+/** Every open menu but the one somebody is in. */
+function close_menus(pressed = null) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(pressed)) menu.open = false;
+}
 
 const press = (selector) => () => $(selector).click();
 const ready = (selector) => () => !$(selector).disabled && !$(selector).hidden;
@@ -176,7 +183,7 @@ bind("/", WORDS.search, open_search);
 bind("?", WORDS.map, () => $("#keys-map").togglePopover());
 bind("Esc", WORDS.close, () => {
   if ($("#keys-map").matches(":popover-open")) $("#keys-map").hidePopover();
-  for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+  close_menus();
   transfer.close();
 });
 $("#keys-close").addEventListener("click", () => $("#keys-map").hidePopover());

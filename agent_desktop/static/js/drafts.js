@@ -8,7 +8,7 @@ const KEEP_MS = 7 * 24 * 3600 * 1000;
 const AGAIN_MS = 5000;
 let login = "";
 const known = new Map(); // call_id → the drafts of it that the server had when the page was loaded, the newest first
-const sending = new Map(); // call_id → { values, busy }: what has still to be sent
+const sending = new Map(); // call_id → { values, said, here, on_way }: what has still to be sent, and what is on its way
 
 const name_of = (call_id) => `draft:${login}:${call_id}`;
 
@@ -47,22 +47,27 @@ export function keep_draft(call_id, values, said) {
     here = false;
   }
   const before = sending.get(call_id);
-  sending.set(call_id, { values, said, here, busy: before?.busy ?? false });
-  if (!before?.busy) send(call_id);
+  sending.set(call_id, { values, said, here, on_way: before?.on_way ?? null });
+  if (!before?.on_way) send(call_id);
 }
 
 async function send(call_id) {
   const what = sending.get(call_id);
   if (!what) return;
-  what.busy = true;
-  const answer = await ask("/desk/drafts", { call_id, window: window_id, values: JSON.stringify(what.values) });
+  what.on_way = ask("/desk/drafts", { call_id, window: window_id, values: JSON.stringify(what.values) });
+  const answer = await what.on_way;
   const now = sending.get(call_id);
   if (!now) return; // dropped meanwhile
-  now.busy = false;
+  now.on_way = null;
   if (now.values !== what.values) return send(call_id);
   what.said(answer.ok ? "server" : what.here ? "browser" : "nowhere");
   if (answer.ok) sending.delete(call_id);
   else if (answer.status === 0 || answer.status >= 500) setTimeout(send, AGAIN_MS, call_id);
+}
+
+/** Resolves when the server has what was on its way: a draft that came in after its ticket would open a second one. */
+export async function drafts_sent(call_id) {
+  while (sending.get(call_id)?.on_way) await sending.get(call_id).on_way;
 }
 
 /** A draft of another window stands beside this one from now on, also after the next reload. */

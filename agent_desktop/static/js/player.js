@@ -1,16 +1,11 @@
 // The recording of a call: two waves, the caller above and the agent below, played in the page.
 
 import WaveSurfer from "../vendor/wavesurfer.js";
+import { colour } from "./colour.js";
 import { _ } from "./texts.js";
 
 const $ = (selector) => document.querySelector(selector);
 const sound = $("#sound");
-const probe = document.createElement("span");
-document.body.append(probe);
-const colour = (token) => { // light-dark() means nothing to a canvas: let the page resolve it
-  probe.style.color = `var(${token})`;
-  return getComputedStyle(probe).color;
-};
 
 const wave = WaveSurfer.create({
   container: $("#wave"),
@@ -22,12 +17,11 @@ const wave = WaveSurfer.create({
   barWidth: 2,
   barGap: 1,
   splitChannels: [
-    { waveColor: colour("--line-strong"), progressColor: colour("--act") },
-    { waveColor: colour("--line-strong"), progressColor: colour("--good") },
+    { waveColor: colour("line-strong"), progressColor: colour("act") },
+    { waveColor: colour("line-strong"), progressColor: colour("good") },
   ],
   cspNonce: $("#player").dataset.nonce,
 });
-probe.remove();
 
 const play = $("#play");
 const show = () => {

@@ -3,7 +3,7 @@
 
 import { ask, markup } from "./ask.js";
 import { time_of_day } from "./clock.js";
-import { drafts_of, drop_draft, keep_beside, keep_draft, keep_saved, saved_of } from "./drafts.js";
+import { drafts_of, drafts_sent, drop_draft, keep_beside, keep_draft, keep_saved, saved_of } from "./drafts.js";
 import { _ } from "./texts.js";
 
 const DRAFT_AFTER_MS = 300;
@@ -30,6 +30,12 @@ function paragraph(words) {
   const line = document.createElement("p");
   line.textContent = words;
   return line;
+}
+
+/** The name a field's value is kept under: two kinds may both ask for an engine's hours. */
+function kept_as(field) {
+  const kind = field.closest("fieldset")?.dataset.kind;
+  return kind ? `${kind}/${field.name}` : field.name;
 }
 
 export class TicketForm extends EventTarget {
@@ -141,9 +147,8 @@ export class TicketForm extends EventTarget {
     const values = {};
     for (const field of this.#form.elements) {
       if (!field.name || NOT_TYPED.has(field.name)) continue;
-      const name = field.closest("fieldset")?.dataset.kind ? `${field.closest("fieldset").dataset.kind}/${field.name}` : field.name;
-      if (field.type === "radio") { if (field.checked) values[name] = field.value; }
-      else values[name] = field.type === "checkbox" ? field.checked : field.value;
+      if (field.type === "radio") { if (field.checked) values[kept_as(field)] = field.value; }
+      else values[kept_as(field)] = field.type === "checkbox" ? field.checked : field.value;
     }
     return values;
   }
@@ -154,8 +159,7 @@ export class TicketForm extends EventTarget {
   #fill(values) {
     for (const field of this.#form.elements) {
       if (!field.name || NOT_TYPED.has(field.name)) continue;
-      const kind = field.closest("fieldset")?.dataset.kind;
-      const value = values[kind ? `${kind}/${field.name}` : field.name];
+      const value = values[kept_as(field)];
       if (value === undefined) continue;
       if (field.type === "radio") field.checked = field.value === value;
       else if (field.type === "checkbox") field.checked = value;
@@ -212,6 +216,8 @@ export class TicketForm extends EventTarget {
     const button = this.#field("#save");
     this.#busy = true;
     button.disabled = true;
+    clearTimeout(this.#timer);
+    await drafts_sent(this.#call_id);
     const sent = this.#words();
     const answer = await ask("/desk/tickets", new URLSearchParams(new FormData(this.#form)));
     this.#busy = false;
@@ -220,6 +226,7 @@ export class TicketForm extends EventTarget {
     this.#error("");
     if (!answer.ok) {
       this.#refused(answer);
+      this.#keep();
       return;
     }
     this.#taken(answer.json, sent);
@@ -247,7 +254,6 @@ export class TicketForm extends EventTarget {
     if (typed_meanwhile) this.#keep();
     else {
       this.#saved = this.#words();
-      clearTimeout(this.#timer);
       drop_draft(this.#call_id);
       this.#offer([]);
     }
@@ -281,10 +287,8 @@ export class TicketForm extends EventTarget {
     for (const [name, value] of Object.entries(theirs)) {
       const field = [...this.#form.elements].find((one) => one.name === name && !one.closest("fieldset[hidden]"));
       if (!field) continue;
-      const kind = field.closest("fieldset")?.dataset.kind;
-      const was = saved[kind ? `${kind}/${name}` : name];
       const tick = field.type === "checkbox";
-      if ((tick ? field.checked : field.value) !== was) continue;
+      if ((tick ? field.checked : field.value) !== saved[kept_as(field)]) continue;
       if (tick) field.checked = Boolean(value);
       else field.value = value ?? "";
     }

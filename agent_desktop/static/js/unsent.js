@@ -48,8 +48,8 @@ async function put_back({ action, fields }) {
 }
 
 const sent = read();
-if (sent && !user) write({ ...sent, failed: true }); // the sign-in
-else if (sent && document.querySelector("main [data-refused-page]")) write({ ...sent, failed: true });
+const refused = !user || document.querySelector("main [data-refused-page]"); // nobody: this is the sign-in
+if (sent && refused) write({ ...sent, failed: true });
 else if (sent?.failed && sent.page === here && sent.user === user) {
   sessionStorage.removeItem(NAME);
   put_back(sent);
