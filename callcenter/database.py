@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, Dialect, Engine, MetaData, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import BigInteger, Delete, Dialect, Engine, MetaData, Update, create_engine, event
+from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -122,6 +122,15 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def changed(db: Session, statement: Update | Delete) -> int:
+    """How many rows it changed: a step that must begin where it was seen changes one, or a colleague was faster.
+
+    What the session has read already stays as it was read.
+    """
+    done = db.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", done).rowcount
 
 
 def migrations(url: str) -> Config:

@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 
+class Titled:
+    """Is called something in Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def title(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
 def marked(text: str) -> str:
     """A text to be translated where it is shown, not where it stands."""
     return text

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base, from_us, to_us
 from callcenter.errors import BadInput
+from callcenter.texts import Titled
 
 DAY_MIN = 24 * 60
 _LAST_YEAR = 2200
@@ -41,16 +42,13 @@ class CalendarEdit(Base):
 
 
 @dataclass(frozen=True)
-class DayRule:
+class DayRule(Titled):
     """A day that differs from its weekday."""
 
     working: bool
     zh: str = ""
     en: str = ""
     own: bool = False  # said by an administrator, not by the list of public holidays
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True)

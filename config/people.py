@@ -332,7 +332,7 @@ def start_session(db: Session, user: User, now: datetime) -> tuple[str, LoginSes
     """The cookie's value, which is kept nowhere here, and the row that makes it good."""
     token = secrets.token_urlsafe(32)
     session = LoginSession(
-        token_hash=_digest(token), user_id=user.id, csrf=secrets.token_urlsafe(32), created_at=now, seen_at=now
+        token_hash=token_hash(token), user_id=user.id, csrf=secrets.token_urlsafe(32), created_at=now, seen_at=now
     )
     db.add(session)
     db.flush()
@@ -346,7 +346,7 @@ def session_user(
     found = db.execute(
         select(User, LoginSession)
         .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.token_hash == _digest(token), LoginSession.ended_at.is_(None), User.active)
+        .where(LoginSession.token_hash == token_hash(token), LoginSession.ended_at.is_(None), User.active)
         .where(LoginSession.created_at > now - lasts, LoginSession.seen_at > now - idle)
     ).one_or_none()
     return None if found is None else (found[0], found[1])
@@ -363,7 +363,7 @@ def session_seen(db: Session, session: LoginSession, now: datetime) -> None:
 
 
 def end_session(db: Session, token: str, now: datetime) -> None:
-    mine = LoginSession.token_hash == _digest(token)
+    mine = LoginSession.token_hash == token_hash(token)
     db.execute(update(LoginSession).where(mine, LoginSession.ended_at.is_(None)).values(ended_at=now))
 
 
@@ -374,5 +374,6 @@ def end_all_sessions(db: Session, user: User, now: datetime) -> int:
     return len(ended.all())
 
 
-def _digest(token: str) -> str:
+def token_hash(token: str) -> str:
+    """What is kept of a token: whoever reads the database cannot use it."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -5,7 +5,6 @@ A token never may more than its owner's role; its scopes say which part of that 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base
 from callcenter.errors import BadInput, NotFound
-from config.people import User
+from config.people import User, token_hash
 
 
 class ApiToken(Base):
@@ -116,7 +115,7 @@ def create(
         user_id=user.id,
         name=name,
         begins=token[:8],
-        token_hash=_digest(token),
+        token_hash=token_hash(token),
         scopes=[scope for scope in SCOPES if scope in asked],
         created_at=now,
         expires_at=expires_at,
@@ -131,7 +130,7 @@ def found(db: Session, token: str, now: datetime) -> tuple[User, ApiToken] | Non
     row = db.execute(
         select(User, ApiToken)
         .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == _digest(token), ApiToken.ended_at.is_(None), User.active)
+        .where(ApiToken.token_hash == token_hash(token), ApiToken.ended_at.is_(None), User.active)
         .where(ApiToken.expires_at.is_(None) | (ApiToken.expires_at > now))
     ).one_or_none()
     return None if row is None else (row[0], row[1])
@@ -153,7 +152,3 @@ def end(db: Session, token_id: int, now: datetime, user: User | None = None) -> 
         mine &= ApiToken.user_id == user.id
     if not db.scalars(update(ApiToken).where(mine).values(ended_at=now).returning(ApiToken.id)).all():
         raise NotFound("token %(token_id)s", token_id=token_id)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -53,7 +53,7 @@ def _read(
     zone: tzinfo,
 ) -> None:
     """The reading of the day it was said, also when it is corrected later."""
-    on, today = now.astimezone(zone).date(), now.astimezone(zone).date()
+    on = today = now.astimezone(zone).date()
     had = db.get(Engine, engine_before) if engine_before is not None else None
     if had is not None:
         said = select(Reading).where(Reading.engine_id == had.id, Reading.ticket_id == ticket.id)

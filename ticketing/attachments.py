@@ -13,14 +13,14 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from callcenter.database import Base
+from callcenter.database import Base, changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
+from config.people import token_hash
 from ticketing import tickets
 from ticketing.installations import Installation
 from ticketing.rows import IDS, Ticket
@@ -207,7 +207,12 @@ def make_link(
         raise ValueError("a link is for a ticket or for a call")
     token = secrets.token_urlsafe(18)
     row = UploadLink(
-        token_hash=_digest(token), ticket_id=ticket_id, call_id=call_id, by=by, made_at=now, expires_at=now + LINK_LASTS
+        token_hash=token_hash(token),
+        ticket_id=ticket_id,
+        call_id=call_id,
+        by=by,
+        made_at=now,
+        expires_at=now + LINK_LASTS,
     )
     db.add(row)
     db.flush()
@@ -218,7 +223,7 @@ def link_of(db: Session, token: str, now: datetime) -> UploadLink:
     """LinkOver for one that has ended and for one that never was: nobody learns which."""
     row = None
     if 10 <= len(token) <= 64 and token.isascii():
-        row = db.scalar(select(UploadLink).where(UploadLink.token_hash == _digest(token)))
+        row = db.scalar(select(UploadLink).where(UploadLink.token_hash == token_hash(token)))
     if row is None or row.expires_at < now or row.files_left < 1:
         raise LinkOver
     return row
@@ -228,14 +233,9 @@ def add_by_link(db: Session, home: Path, link: UploadLink, content: bytes, name:
     """What the customer sends; it lands at the ticket of the link, or at the ticket that its call has by now."""
     kind_of(content[:32])
     used = update(UploadLink).where(UploadLink.id == link.id, UploadLink.files_left > 0)
-    took = db.execute(used.values(files_left=UploadLink.files_left - 1).execution_options(synchronize_session=False))
-    if cast(CursorResult[Any], took).rowcount != 1:
+    if changed(db, used.values(files_left=UploadLink.files_left - 1)) != 1:
         raise LinkOver
     ticket = db.get(Ticket, link.ticket_id) if link.ticket_id is not None else None
     if ticket is None and link.call_id:
         ticket = db.scalar(select(Ticket).where(Ticket.call_id == link.call_id).order_by(Ticket.id.desc()).limit(1))
     return add(db, home, content, name, by="", now=now, ticket=ticket, call_id=link.call_id)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from callcenter.database import Base
 from callcenter.errors import BadInput
+from callcenter.texts import Titled
 from config import calendar
 from config.people import User
 from ticketing.kinds import SHAPES, Choice, ClockRule, Field, Form, Rung, Stage
@@ -48,14 +49,11 @@ class BadForm(BadInput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dictionary:
+class Dictionary(Titled):
     name: str
     zh: str
     en: str
     terms: tuple[Choice, ...]
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True, kw_only=True)

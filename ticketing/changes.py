@@ -13,7 +13,7 @@ from callcenter.database import Base
 from callcenter.errors import BadInput
 from config.people import User
 from ticketing import customers, parts, roads
-from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked
+from ticketing.kinds import MISSING, Fault, Form, Stage, TicketIncomplete, checked, too_long
 from ticketing.rows import IDS, Customer, Engine, Station, Ticket, TicketState
 from ticketing.text import line
 
@@ -55,7 +55,7 @@ def values(db: Session, ticket: Ticket, form: Form, changes: Mapping[str, Any]) 
     if "subject" in new:
         new["subject"] = line(str(new["subject"]))
         if not new["subject"] or len(new["subject"]) > 200:
-            faults["subject"] = MISSING if not new["subject"] else Fault("最多 200 字", "200 characters at most")
+            faults["subject"] = MISSING if not new["subject"] else too_long(200)
     if "fields" in new:
         new["fields"], wrong = checked(form, ticket.fields | dict(new["fields"]), ticket.fields)
         read_marker(form, new["fields"])

@@ -6,18 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from callcenter.texts import Titled
+
 
 @dataclass(frozen=True)
-class Column:
+class Column(Titled):
     name: str
     zh: str
     en: str
     also: tuple[str, ...] = ()  # what else it is called
     needed: bool = False
     exact: bool = False  # a number, a serial, a code: every digit counts
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
 
 CUSTOMERS = (

@@ -17,7 +17,7 @@ from ticketing import duplicates, entries, findable, pinyin
 from ticketing.kinds import MISSING, Fault
 from ticketing.rows import IDS, Customer, CustomerKind, Phone
 from ticketing.text import clean, line
-from ticketing.unfit import RecordUnfit
+from ticketing.unfit import RecordUnfit, overlong
 
 Level = Literal["known", "maybe"]
 
@@ -307,11 +307,7 @@ def _texts(**texts: str) -> dict[str, Any]:
     kept: dict[str, Any] = {name: clean(text) if name == "note" else line(text) for name, text in texts.items()}
     if kept.get("name") == "":
         raise NameMissing
-    faults = {
-        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
-        for name, text in kept.items()
-        if len(text) > _LENGTHS[name]
-    }
+    faults = overlong(kept, _LENGTHS)
     if faults:
         raise RecordUnfit(faults)
     if kept.get("language", LANGUAGES[0]) not in LANGUAGES:

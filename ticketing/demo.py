@@ -37,8 +37,8 @@ def fill(db: Session, settings: Settings, now: datetime) -> dict[str, str]:
     if not db.scalar(select(func.count()).select_from(Customer)):
         _Year(db, settings, now).tell()
         demo_tickets.fill(db, now, settings.centre.zone)
-    demo_knowledge.fill(db, "zhaomin", now)
-    demo_parts.fill(db, "zhaomin", now)
+        demo_knowledge.fill(db, "zhaomin", now)
+        demo_parts.fill(db, "zhaomin", now)
     return logins
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ticketing import parts
-from ticketing.part_rows import Part
 
 _PARTS = (
     ("1000-3812", "喷油器总成", "Injector", "6D107 6D125", "1000-3812A", date(2025, 3, 1)),
@@ -30,9 +28,6 @@ _PARTS = (
 
 
 def fill(db: Session, by: str, now: datetime) -> None:
-    """Nothing, where there is a catalogue already."""
-    if db.scalar(select(Part.id).limit(1)) is not None:
-        return
     for number, zh, en, fits, follows, since in _PARTS:
         parts.create(
             db, number, by=by, now=now, zh=zh, en=en, fits=fits.split(), superseded_by=follows, superseded_on=since

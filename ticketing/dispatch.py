@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, func, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
-from callcenter.database import Base
+from callcenter.database import Base, changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from ticketing import catalogue, stations, tickets
 from ticketing.rows import Station, Ticket
@@ -221,8 +220,7 @@ def tell(db: Session, ticket: Ticket, dispatch: Dispatch, *, by: str, now: datet
 
 def _turn(db: Session, dispatch: Dispatch, before: Sent, values: Mapping[str, Any]) -> None:
     own = update(Dispatch).where(Dispatch.id == dispatch.id, Dispatch.state == before.value).values(**values)
-    done = cast(CursorResult[Any], db.execute(own.execution_options(synchronize_session=False)))
-    if done.rowcount != 1:
+    if changed(db, own) != 1:
         raise WrongDispatch(before.value)
     db.refresh(dispatch)
 

@@ -97,7 +97,6 @@ def _looked_for(db: Session, customer: Customer) -> dict[int, _Like]:
     if customer.code:
         rows = select(Customer.id).where(Customer.code == customer.code, Customer.code != literal_column("''"))
         rows = rows.where(Customer.id != customer.id)
-        rows = rows.where(Customer.code != literal_column("''"))
         for other_id in db.scalars(rows.where(Customer.merged_into_id.is_(None)).limit(SHARED)):
             like(other_id).reasons.add("code")
     if not likes:

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, bindparam, func, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from callcenter import jobs
-from callcenter.database import Base
+from callcenter.database import Base, changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.events import Event
 from callcenter.nudges import TicketChanged
@@ -192,7 +191,7 @@ def put(db: Session, duty: Duty, *, important: bool, urgent: bool) -> None:
 
 def _settle(db: Session, duty: Duty, **values: Any) -> None:
     own = update(Duty).where(Duty.id == duty.id, _UNDONE).values(**values)
-    if cast(CursorResult[Any], db.execute(own.execution_options(synchronize_session=False))).rowcount != 1:
+    if changed(db, own) != 1:
         raise DutyDone(duty.text)
     db.refresh(duty)
 
@@ -206,8 +205,7 @@ def _tell_ticket(db: Session, duty: Duty, state: DutyState, by: str, now: dateti
 def break_it(db: Session, duty_id: int, now: datetime) -> Duty | None:
     """Put on record that a promise was not kept; None if it was, or is not due."""
     overdue = update(Duty).where(Duty.id == duty_id, Duty.state == DutyState.OPEN.value, Duty.due_at < now)
-    changed = db.execute(overdue.values(state=DutyState.BROKEN.value).execution_options(synchronize_session=False))
-    if cast(CursorResult[Any], changed).rowcount != 1:
+    if changed(db, overdue.values(state=DutyState.BROKEN.value)) != 1:
         return None
     duty = db.get_one(Duty, duty_id)
     db.refresh(duty)

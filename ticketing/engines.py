@@ -17,7 +17,7 @@ from ticketing.kinds import MISSING, Fault
 from ticketing.record_rows import Reading
 from ticketing.rows import IDS, Customer, Engine
 from ticketing.text import line
-from ticketing.unfit import RecordUnfit
+from ticketing.unfit import RecordUnfit, overlong
 
 SERIAL_END = 6
 """People say the last six characters of a serial number."""
@@ -110,11 +110,7 @@ def change(
     if unknown:
         raise BadInput("an engine has no %(unknown)s to change", unknown=", ".join(sorted(unknown)))
     texts = _texts({name: changes[name] for name in _LENGTHS.keys() & changes.keys()})
-    faults = {
-        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
-        for name, text in texts.items()
-        if len(text) > _LENGTHS[name]
-    }
+    faults = overlong(texts, _LENGTHS)
     if "model" in texts and not texts["model"]:
         faults["model"] = MISSING
     wrong = vin.fault(texts.get("vin", ""))

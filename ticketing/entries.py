@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from callcenter.database import changed
 from callcenter.errors import CallCenterError
 from config import people
 from ticketing import findable
-from ticketing.kinds import MISSING, Fault
+from ticketing.kinds import MISSING, Fault, too_long
 from ticketing.record_rows import Entry
 from ticketing.rows import Customer, Engine
 from ticketing.text import clean
@@ -75,7 +75,7 @@ def note(db: Session, record: Customer | Engine, text: str, *, by: str, now: dat
     """Dated words about a customer or an engine."""
     words = clean(text)
     if not words or len(words) > LONGEST_NOTE:
-        raise RecordUnfit({"text": Fault("最多 20000 字", "20,000 characters at most") if words else MISSING})
+        raise RecordUnfit({"text": too_long(LONGEST_NOTE) if words else MISSING})
     customer_id, engine_id = _of(record)
     entry = tell(db, "noted", by=by, at=now, text=words, customer_id=customer_id, engine_id=engine_id)
     if isinstance(record, Customer):
@@ -114,8 +114,7 @@ def change(
         if isinstance(record, Customer):
             set_["changed_at"] = now
         own = update(row).where(row.id == record.id, row.version == record.version)
-        own = own.execution_options(synchronize_session=False)
-        if cast(CursorResult[Any], db.execute(own.values(**set_))).rowcount == 1:
+        if changed(db, own.values(**set_)) == 1:
             break
     db.refresh(record)
     customer_id, engine_id = _of(record)

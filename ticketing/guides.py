@@ -18,12 +18,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import case, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from callcenter.database import changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from ticketing.knowledge import LANGUAGES
 from ticketing.knowledge_rows import Guide, GuideAnswer
@@ -153,7 +153,7 @@ def change(
     active: bool = True,
 ) -> Guide:
     took = update(Guide).where(Guide.id == guide.id, Guide.version == version).values(version=Guide.version + 1)
-    if cast("CursorResult[None]", db.execute(took)).rowcount != 1:
+    if changed(db, took) != 1:
         raise StaleGuide
     db.refresh(guide)
     _put(guide, title, text, faults, by, now)

@@ -18,12 +18,12 @@ from ticketing import customers, entries, readings
 from ticketing.kinds import MISSING, Fault
 from ticketing.rows import IDS, Customer, Engine
 from ticketing.text import clean, line
-from ticketing.unfit import RecordUnfit
+from ticketing.unfit import RecordUnfit, overlong
 
 KINDS = ("installed", "commissioned", "reinstalled")
 CHECKS = ("mounting", "cooling", "fuel", "oil", "intake", "exhaust", "belt", "wiring", "instruments", "test_run")
 RESULTS = ("ok", "not_ok")
-_LENGTHS = {"place": 200, "machine": 120, "technician": 40}
+_LENGTHS = {"place": 200, "machine": 120, "technician": 40, "note": entries.LONGEST_NOTE}
 
 
 class Installation(Base):
@@ -90,14 +90,8 @@ def add(
 ) -> Installation:
     """RecordUnfit names every field at fault. Hours are a reading of the meter, too."""
     texts = {"machine": line(machine), "place": line(place), "technician": line(technician)}
-    faults = {
-        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
-        for name, text in texts.items()
-        if len(text) > _LENGTHS[name]
-    }
     note, kept = clean(note), {name: result for name, result in (checks or {}).items() if result}
-    if len(note) > entries.LONGEST_NOTE:
-        faults["note"] = Fault("最多 20000 字", "20,000 characters at most")
+    faults = overlong(texts | {"note": note}, _LENGTHS)
     if kind not in KINDS:
         faults["kind"] = MISSING
     if set(kept) - set(CHECKS) or set(kept.values()) - set(RESULTS):

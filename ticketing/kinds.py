@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from callcenter.errors import BadInput
+from callcenter.texts import Titled
 from ticketing import roads
 from ticketing.rows import TicketKind, TicketState
 from ticketing.text import clean
@@ -16,18 +17,15 @@ SHAPES = ("line", "text", "choice", "date", "number", "tick", "article", "road",
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Titled):
     value: str
     zh: str
     en: str
     ended: bool = False  # no longer offered; old tickets keep its words
 
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
-
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
+class Field(Titled):
     """One question of a form; ``shape`` is one of SHAPES."""
 
     name: str
@@ -40,9 +38,6 @@ class Field:
     longest: int = 200
     later: bool = False  # asked on the ticket's page, not while the caller is on the line
     group: str = ""
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -64,7 +59,7 @@ class Field:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Stage(Titled):
     """Where a ticket stands. The clock runs in an open one, rests in a waiting one, and has ended in a closed one."""
 
     code: str
@@ -75,9 +70,6 @@ class Stage:
     solves: bool = False  # being here means that what was promised is done, though the ticket is still open
     stale_min: int = 0  # working minutes after which standing here is an alarm; 0: never
     next: tuple[str, ...] = ()  # where it may go from here; empty: anywhere
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +82,7 @@ class ClockRule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rung:
+class Rung(Titled):
     """A step of the escalation ladder: who gets a ticket that is still not solved after so long."""
 
     level: int
@@ -100,12 +92,9 @@ class Rung:
     owner: str = ""  # log-in; empty: whoever of the role is there
     role: str = "supervisor"
 
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
-
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class Form(Titled):
     """A kind of ticket."""
 
     kind: TicketKind
@@ -123,9 +112,6 @@ class Form:
     dispatch: str = ""  # one station at a time, several at once, or none is sent
     answer_min: int = 15  # a station answers within
     arrive_min: int = 240  # and is there within
-
-    def title(self, language: str) -> str:
-        return self.zh if language == "zh" else self.en
 
     @property
     def asked(self) -> tuple[Field, ...]:
@@ -159,6 +145,10 @@ class Fault:
 
 
 MISSING = Fault("必填", "Please fill this in")
+
+
+def too_long(longest: int) -> Fault:
+    return Fault(f"最多 {longest} 字", f"{longest:,} characters at most")
 
 
 class TicketIncomplete(BadInput):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import cast
 
 from sqlalchemy import ColumnElement, case, delete, func, literal, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from callcenter.database import changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from ticketing import pinyin
 from ticketing.knowledge_rows import Article, ArticleUse, ArticleVersion
@@ -77,8 +76,7 @@ def change(
 ) -> Article:
     """The next version, if nobody was faster: StaleArticle."""
     took = update(Article).where(Article.id == article.id, Article.version == version)
-    done = cast("CursorResult[None]", db.execute(took.values(version=Article.version + 1)))
-    if done.rowcount != 1:
+    if changed(db, took.values(version=Article.version + 1)) != 1:
         raise StaleArticle
     db.refresh(article)
     _put(article, title, body, faults, words)

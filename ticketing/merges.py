@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from ticketing import customers, duplicates, entries, findable, pointing
-from ticketing.kinds import Fault
+from ticketing.kinds import too_long
 from ticketing.merge_rows import Merge
 from ticketing.record_rows import Relation
 from ticketing.rows import IDS, Customer, Phone, Station
@@ -123,7 +123,7 @@ def merge(
         raise BadInput("a customer has no %(unknown)s", unknown=", ".join(sorted(unknown)))
     note = line(note)
     if len(note) > 200:
-        raise RecordUnfit({"note": Fault("最多 200 字", "200 characters at most")})
+        raise RecordUnfit({"note": too_long(200)})
     merged, into = _locked(db, merged_id, into_id)
     _allowed(db, merged, into)
     changes = {

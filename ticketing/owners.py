@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ticketing import customers, entries
-from ticketing.kinds import Fault
+from ticketing.kinds import Fault, too_long
 from ticketing.record_rows import Ownership
 from ticketing.rows import IDS, Customer, Engine
 from ticketing.text import line
@@ -75,7 +75,7 @@ def hand_over(
         faults["on"] = Fault(f"早于出厂日期 {engine.built_on}", f"Before the engine was built, on {engine.built_on}")
     note = line(note)
     if len(note) > 200:
-        faults["note"] = Fault("最多 200 字", "200 characters at most")
+        faults["note"] = too_long(200)
     if faults:
         raise RecordUnfit(faults)
     if standing is None and before is not None:  # a file older than this history

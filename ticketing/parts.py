@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
 
+from callcenter.database import changed
 from callcenter.errors import CallCenterError, NotFound
 from ticketing import findable
 from ticketing.kinds import MISSING, Fault
 from ticketing.part_rows import Part, PartFit
 from ticketing.rows import IDS
 from ticketing.text import line
-from ticketing.unfit import RecordUnfit
+from ticketing.unfit import RecordUnfit, overlong
 
 FIELDS = ("zh", "en", "superseded_by", "superseded_on", "from_on", "until_on", "note")
 _LENGTHS = {"number": 40, "zh": 120, "en": 120, "superseded_by": 40, "note": 200}
@@ -88,8 +88,7 @@ def change(
         return {}
     own = update(Part).where(Part.id == part.id, Part.version == (part.version if version is None else version))
     values = kept | {"changed_at": now, "changed_by": by}
-    own = own.values(version=Part.version + 1, **values).execution_options(synchronize_session=False)
-    if cast(CursorResult[Any], db.execute(own)).rowcount != 1:
+    if changed(db, own.values(version=Part.version + 1, **values)) != 1:
         raise StalePart(part.number)
     db.refresh(part)
     if fits is not None:
@@ -104,11 +103,7 @@ def _fit(db: Session, part: Part, given: Mapping[str, Any], fits: Sequence[str])
     kept = {name: line(value) if isinstance(value, str) else value for name, value in given.items()}
     if "superseded_by" in kept:
         kept["superseded_by"] = spell(kept["superseded_by"])
-    faults = {
-        name: Fault(f"最多 {_LENGTHS[name]} 字", f"{_LENGTHS[name]} characters at most")
-        for name, value in (kept | {"number": part.number}).items()
-        if name in _LENGTHS and len(value) > _LENGTHS[name]
-    }
+    faults = overlong(kept | {"number": part.number}, _LENGTHS)
     if len(part.spelt) < 3:
         faults["number"] = Fault("图号至少 3 个字母或数字", "Three letters or digits at least")
     if kept.get("zh") == "":

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 
 from callcenter.errors import NotFound
 from ticketing import customers, entries
-from ticketing.kinds import Fault
+from ticketing.kinds import Fault, too_long
 from ticketing.record_rows import Relation
 from ticketing.rows import IDS, Customer
 from ticketing.text import line
@@ -92,7 +92,7 @@ def add(
         faults["until_on"] = Fault("早于开始日期", "Before its first day")
     note = line(note)
     if len(note) > 200:
-        faults["note"] = Fault("最多 200 字", "200 characters at most")
+        faults["note"] = too_long(200)
     if other is not None and not faults and _overlaps(db, one.id, other.id, kind, from_on, until_on):
         faults["other"] = Fault("这段时间已有同样的关系", "They stand so already at that time")
     if faults or other is None:

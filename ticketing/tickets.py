@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, selectinload
 
 from callcenter import ledger
+from callcenter.database import changed
 from callcenter.errors import BadInput, CallCenterError, NotFound
 from callcenter.facts import TicketStepped
 from callcenter.nudges import TicketChanged
@@ -19,7 +19,7 @@ from config.people import User
 from ticketing import answers as facts
 from ticketing import catalogue, customers, deadlines, engines, findable
 from ticketing import changes as amounts
-from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked
+from ticketing.kinds import MISSING, Fault, TicketIncomplete, checked, too_long
 from ticketing.rows import IDS, Ticket, TicketEntry, TicketKind, TicketSeries, TicketState
 from ticketing.text import clean, line
 from ticketing.versions import refuse_stale
@@ -65,7 +65,7 @@ def open_ticket(
     if not subject:
         faults["subject"] = MISSING
     elif len(subject) > 200:
-        faults["subject"] = Fault("最多 200 字", "200 characters at most")
+        faults["subject"] = too_long(200)
     if form.needs_customer and customer_id is None:
         faults["customer"] = Fault("请选择或新建客户", "Choose or create the customer")
     if form.needs_engine and engine_id is None and not answers.get("serial"):
@@ -333,8 +333,7 @@ def _step(
     if values:
         urgent = values.get("urgent")
         set_ |= deadlines.told(db, ticket, [*ticket.entries, entry], now, zone, urgent)
-    done = cast(CursorResult[Any], db.execute(own.values(**set_).execution_options(synchronize_session=False)))
-    if done.rowcount != 1:
+    if changed(db, own.values(**set_)) != 1:
         raise WrongTicketState(ticket.number)
     _refresh(db, ticket)
     entry.version = ticket.version
@@ -359,5 +358,5 @@ def _words(text: str, longest: int = 20_000) -> str:
     """Clean, and too long is said, never cut."""
     kept = clean(text)
     if len(kept) > longest:
-        raise TicketIncomplete({"notes": Fault(f"最多 {longest} 字", f"{longest} characters at most")})
+        raise TicketIncomplete({"notes": too_long(longest)})
     return kept

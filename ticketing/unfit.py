@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from callcenter.errors import BadInput
-from ticketing.kinds import Fault
+from ticketing.kinds import Fault, too_long
 
 
 class RecordUnfit(BadInput):
@@ -17,3 +18,8 @@ class RecordUnfit(BadInput):
 
     def as_json(self) -> dict[str, object]:
         return {"fields": {name: fault.en for name, fault in self.faults.items()}}
+
+
+def overlong(values: Mapping[str, Any], longest: Mapping[str, int]) -> dict[str, Fault]:
+    """Those that are longer than what they go into; of ``values`` only those that have a longest are looked at."""
+    return {name: too_long(most) for name, most in longest.items() if len(values.get(name, "")) > most}

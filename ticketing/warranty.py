@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callcenter.errors import NotFound
-from ticketing.kinds import MISSING, Fault
+from ticketing.kinds import MISSING, Fault, too_long
 from ticketing.record_rows import WarrantyRule
 from ticketing.rows import Engine
 from ticketing.text import line
@@ -169,11 +169,11 @@ def _refuse(rule: Rule) -> None:
         if not text:
             faults[name] = MISSING
         elif len(text) > longest:
-            faults[name] = Fault(f"最多 {longest} 字", f"{longest} characters at most")
+            faults[name] = too_long(longest)
     if len(rule.family) > 20:
-        faults["family"] = Fault("最多 20 字", "20 characters at most")
+        faults["family"] = too_long(20)
     if len(rule.run_in_clause) > 12:
-        faults["run_in_clause"] = Fault("最多 12 字", "12 characters at most")
+        faults["run_in_clause"] = too_long(12)
     if not 1 <= rule.months <= 240:
         faults["months"] = Fault("1 到 240 个月", "1 to 240 months")
     for name, value, largest in (
