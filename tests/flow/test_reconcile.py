@@ -61,9 +61,9 @@ def test_both_sides_of_a_day_agree(database, centre):
 
 
 def test_a_centre_filled_with_a_demonstration_finds_its_own_first_calls(database, centre):
-    """What the demonstration tells of its agents' evening belongs to no call."""
+    """What the demonstration tells of its agents' evening, an hour before the switch is started, belongs to no call."""
     with database.write() as db:
-        evening = DAY.start - timedelta(hours=3)
+        evening = timeline()[0][1].at - timedelta(hours=1)
         record(db, [StatusChosen(at=evening, agent="1009", status="offline", by="liuyang")], "demo")
     found = account(database, centre)
     assert found.differences == []
