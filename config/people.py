@@ -196,9 +196,10 @@ def create_user(
     if not login or not login.isascii() or len(login) > 40 or any(char.isspace() for char in login):
         raise BadInput("a login has 1 to 40 Latin letters, digits or signs")
     _fit(name, extension)
-    same = (User.login == login) | (User.extension == extension if extension is not None else False)
-    if db.scalar(select(func.count()).select_from(User).where(same)):
+    if db.scalar(select(func.count()).select_from(User).where(User.login == login)):
         raise LoginTaken(login)
+    if extension is not None and db.scalar(select(func.count()).select_from(User).where(User.extension == extension)):
+        raise LoginTaken(extension)
     user = User(
         login=login,
         name=name.strip(),

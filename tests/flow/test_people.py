@@ -83,7 +83,7 @@ def test_a_login_and_an_extension_must_be_usable(database, login, extension):
 def test_a_login_and_an_extension_belong_to_one_person(database, wangfang):
     with database.write() as db:
         for login, extension in (("wangfang", None), ("lina", "1001")):
-            with pytest.raises(LoginTaken):
+            with pytest.raises(LoginTaken, match=extension or login):
                 people.create_user(db, login, "李娜", "agent", PASSWORD, NOW, extension=extension)
         with pytest.raises(ValueError, match="boss"):
             people.create_user(db, "lina", "李娜", "boss", PASSWORD, NOW)
