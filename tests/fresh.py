@@ -6,8 +6,10 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy import String
+
 import tests.tables  # noqa: F401 - the tables must be known before they are made
-from callcenter.database import Database
+from callcenter.database import Base, Database
 
 
 def fresh(path: Path) -> Database:
@@ -22,5 +24,20 @@ def _tables() -> bytes:
         path = Path(folder) / "tables.db"
         database = Database(f"sqlite:///{path}")
         database.create_all()
+        _keep_to_lengths(database)
         database.close()  # its WAL is written back into the file
         return path.read_bytes()
+
+
+def _keep_to_lengths(database: Database) -> None:
+    """What PostgreSQL refuses as too long, SQLite would keep: here it refuses it, too."""
+    with database.engine.begin() as connection:
+        for table in Base.metadata.tables.values():
+            lengths = {c.name: c.type.length for c in table.columns if isinstance(c.type, String) and c.type.length}
+            for name, longest in lengths.items():
+                for step in ("INSERT", "UPDATE"):
+                    connection.exec_driver_sql(
+                        f'CREATE TRIGGER "{step}_{table.name}_{name}" BEFORE {step} ON "{table.name}"'
+                        f' WHEN length(NEW."{name}") > {longest}'
+                        f" BEGIN SELECT RAISE(ABORT, '{table.name}.{name} holds {longest}'); END"
+                    )

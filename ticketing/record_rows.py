@@ -122,8 +122,8 @@ class Import(Base):
     __tablename__ = "imports"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(12))  # customers, engines
-    state: Mapped[str] = mapped_column(String(8))  # looked_at, running, done, undone
+    kind: Mapped[str] = mapped_column(String(12))  # customers, engines, relations, parts
+    state: Mapped[str] = mapped_column(String(10))  # looked_at, running, done, undoing, undone
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(40))
     file_name: Mapped[str] = mapped_column(String(200))
@@ -147,7 +147,7 @@ class ImportStep(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     import_id: Mapped[int] = mapped_column(ForeignKey("imports.id"), index=True)
-    what: Mapped[str] = mapped_column(String(10))  # created, changed, number, owner, reading
+    what: Mapped[str] = mapped_column(String(10))  # one of import_undo._WAYS
     customer_id: Mapped[int | None]  # no foreign keys: what is undone is gone
     engine_id: Mapped[int | None]
     ref_id: Mapped[int | None]  # of the number, ownership or reading
