@@ -219,8 +219,10 @@ class Intake:
     async def _take(self, timeout_s: float | None) -> Sequence[Message]:
         if timeout_s is None or len(self.door.inbox):
             return await self.door.inbox.take(BATCH)
+        # Not wait_for: in Python 3.11 it can lose what was taken in the very moment the time is over.
         try:
-            return await asyncio.wait_for(self.door.inbox.take(BATCH), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self.door.inbox.take(BATCH)
         except TimeoutError:
             return []
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0  # between two tries at a database, or a switch, that does not answer
 OVERLAP_S = 10.0  # for so long after a connect the link may tell what the logs have told
-AWAY = (OperationalError, InterfaceError, PoolTimeout)  # the database's fault, not the fact's
+# The database's fault, not the fact's: gone, only to be read since a failover, without our tables or our rights.
+AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError, PoolTimeout)
 
 
 class Store:

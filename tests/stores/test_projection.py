@@ -5,12 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from callcenter import ledger
+from callcenter.bus import LocalBus
+from callcenter.database import Database
 from callcenter.ledger import LedgerRow
 from cti.projection import rebuild, recognise, record
 from cti.rows import Call, Spell
+from cti.spool import Spool
+from cti.store import Store
 from tests.dumps import dump
 from tests.facts import NINE, Told, answered_call
 
@@ -66,3 +70,27 @@ def test_whoever_follows_the_ledger_by_its_numbers_misses_nothing_of_many_writer
         heard = followed.result(60)
     with database.read() as db:
         assert heard == list(db.scalars(select(LedgerRow.seq).order_by(LedgerRow.seq)))
+
+
+def test_while_the_database_can_only_be_read_facts_lie_on_disk(database, tmp_path, monkeypatch):
+    """As behind a failover, until somebody makes the standby the first."""
+    monkeypatch.setattr("cti.store.AGAIN_S", 0)
+    only_to_be_read(database, "on")
+    said = answered_call("tel-1795395600.1")
+    store = Store(database, LocalBus(), Spool(tmp_path / "tel.jsonl"))
+    store.keep(said.facts[:5], "ami")
+    assert store.behind, "nothing is lost"
+    assert "read-only" in store.fault
+    only_to_be_read(database, "off")
+    store.keep(said.facts[5:], "ami")
+    assert not store.behind
+    with database.read() as db:
+        assert db.scalars(select(Call.outcome)).all() == ["answered"]
+
+
+def only_to_be_read(database: Database, word: str) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET default_transaction_read_only = off"))
+        name = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {word}"))
+    database.engine.dispose()
