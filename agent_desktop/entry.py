@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own language."""
+"""Signing in and out, and one's own password and language."""
 
 from __future__ import annotations
 
@@ -93,6 +93,34 @@ def log_out(request: Request, page: PageHere) -> Response:
     answer = RedirectResponse("/login", status_code=303)
     answer.delete_cookie(session_cookie(page.settings), secure=page.settings.desktop.secure_cookie)
     return answer
+
+
+@router.get("/account/password", dependencies=[allow("account")])
+def show_password(page: PageHere) -> HTMLResponse:
+    return page.render("password.html", fault=None, chosen=False)
+
+
+@router.post("/account/password", dependencies=[allow("account")])
+def choose_password(
+    request: Request,
+    page: PageHere,
+    present: Annotated[str, Form(max_length=500)],
+    password: Annotated[str, Form(max_length=500)],
+    again: Annotated[str, Form(max_length=500)],
+) -> HTMLResponse:
+    """One's own, by whoever knows the present one; a call in another window of this browser goes on."""
+    assert page.signed is not None
+    try:
+        if password != again:
+            raise people.NotTheSame
+        address = request.client.host if request.client else ""
+        people.authenticate(page.database, page.user.login, present, address, now())
+        with page.database.write() as db:
+            people.set_password(db, page.user, password, now(), keep=page.signed.row)
+    except (people.NotTheSame, people.WrongLogin, people.WeakPassword, people.TooManyAttempts) as fault:
+        return page.render("password.html", status=fault.status, fault=fault, chosen=False)
+    page.desktop.sockets.look()
+    return page.render("password.html", fault=None, chosen=True)
 
 
 @router.post("/language", dependencies=[allow("account")])

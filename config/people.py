@@ -156,6 +156,10 @@ class WeakPassword(BadInput):
     """A password needs at least 10 characters, and neither the login nor one character only."""
 
 
+class NotTheSame(BadInput):
+    """The new password was not written the same twice."""
+
+
 class LoginTaken(BadInput):
     """This login or extension belongs to somebody already."""
 
@@ -245,11 +249,11 @@ def names(db: Session) -> dict[str, str]:
     return {row[0]: row[1] for row in db.execute(select(User.login, User.name))}
 
 
-def set_password(db: Session, user: User, password: str, now: datetime) -> None:
-    """Every session of the user ends with the old password."""
+def set_password(db: Session, user: User, password: str, now: datetime, keep: LoginSession | None = None) -> None:
+    """Every session of the user ends with the old password, but for ``keep``, in which he chose the new one."""
     hashed = _hashed(user.login, password)
     db.execute(update(User).where(User.id == user.id).values(password_hash=hashed))
-    end_all_sessions(db, user, now)
+    end_all_sessions(db, user, now, keep)
 
 
 def set_language(db: Session, user: User, language: str) -> None:
@@ -368,9 +372,11 @@ def end_session(db: Session, token: str, now: datetime) -> None:
     db.execute(update(LoginSession).where(mine, LoginSession.ended_at.is_(None)).values(ended_at=now))
 
 
-def end_all_sessions(db: Session, user: User, now: datetime) -> int:
-    """Log the user out everywhere; the answer is how many sessions that were."""
+def end_all_sessions(db: Session, user: User, now: datetime, keep: LoginSession | None = None) -> int:
+    """Log the user out everywhere, or everywhere else; the answer is how many sessions that were."""
     still = (LoginSession.user_id == user.id) & LoginSession.ended_at.is_(None)
+    if keep is not None:
+        still &= LoginSession.token_hash != keep.token_hash
     ended = db.scalars(update(LoginSession).where(still).values(ended_at=now).returning(LoginSession.token_hash))
     return len(ended.all())
 

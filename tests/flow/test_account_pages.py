@@ -10,6 +10,8 @@ from callcenter.database import now
 from config import people
 from config.people import User
 
+PRESENT, CHOSEN = "柴油机服务热线-2026", "一个全新的密码-2026"
+
 # --- users -----------------------------------------------------------------------------------------------------
 
 
@@ -27,6 +29,32 @@ def test_a_user_is_made_with_a_password_shown_once(desk):
     assert again.status_code == 422
     assert 'data-fault="LoginTaken"' in again.text
     assert client.post("/admin/users", data={"login": "x", "name": "x", "role": "root"}).status_code == 422
+
+
+def test_everyone_chooses_a_password_of_his_own_and_is_signed_out_elsewhere(desk):
+    with desk.database.write() as db:
+        people.set_password(db, desk.users["wangfang"], PRESENT, now())
+    here, elsewhere = desk.client("wangfang"), desk.client("wangfang")
+
+    def choose(present: str, password: str, again: str | None = None):
+        sent = {"present": present, "password": password, "again": password if again is None else again}
+        return here.post("/account/password", data=sent)
+
+    for fault, answer in (
+        ("WrongLogin", choose("不是这个密码-0000", CHOSEN)),
+        ("NotTheSame", choose(PRESENT, CHOSEN, "又一个密码-2026")),
+        ("WeakPassword", choose(PRESENT, "wangfang-1234")),
+    ):
+        assert f'data-fault="{fault}"' in answer.text
+        assert CHOSEN not in answer.text
+    assert elsewhere.get("/desk").status_code == 200
+    assert choose(PRESENT, CHOSEN).status_code == 200
+    assert here.get("/desk").status_code == 200, "a call goes on where it was chosen"
+    assert elsewhere.get("/desk").status_code == 303
+    assert people.authenticate(desk.database, "wangfang", CHOSEN, "127.0.0.1", now()).name == "王芳"
+    for _ in range(people.ATTEMPTS_HERE):
+        choose(PRESENT, CHOSEN)
+    assert choose(CHOSEN, PRESENT).status_code == 429, "who sits at another's page cannot go on guessing"
 
 
 def test_a_program_is_given_a_token_once_and_it_can_be_taken_back(desk):
