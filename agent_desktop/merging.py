@@ -16,7 +16,7 @@ from agent_desktop.page import Page, PageHere, SentForm
 from agent_desktop.session import allow
 from agent_desktop.typed import Typed
 from callcenter.database import now
-from callcenter.errors import CallCenterError
+from callcenter.errors import CallCenterError, NotFound
 from cti.rows import Call
 from ticketing import customers, duplicates, merges
 from ticketing.kinds import Fault
@@ -135,5 +135,7 @@ def merge_customers(page: PageHere, reading: Reading, customer: CustomerHere, se
 def part_customers(page: PageHere, customer_id: Id, merge_id: Id) -> Response:
     """Undo; the page of the record that stands again is shown."""
     with page.database.write() as db:
+        if merges.load(db, merge_id).into_id != customer_id:
+            raise NotFound("merge %(merge_id)s", merge_id=merge_id)
         row = merges.part(db, merge_id, by=page.user.login, now=now())
     return RedirectResponse(f"/customers/{row.merged_id}", status_code=303)

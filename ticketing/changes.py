@@ -85,7 +85,7 @@ def _stage_meant(ticket: Ticket, form: Form, code: str | None, state: str | None
         if state is None or state == ticket.state:
             return None
         if state not in _UNDONE:
-            raise BadInput("close() closes a ticket")
+            raise BadInput("state: closing a ticket is a step of its own, with its outcome")
         before = [entry.changes["stage"][0] for entry in ticket.entries if "stage" in entry.changes]
         code = form.first(TicketState(state)).code
         if state == TicketState.OPEN and before and form.stage(before[-1]).state is TicketState.OPEN:

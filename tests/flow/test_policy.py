@@ -42,6 +42,7 @@ class Members:
 
     def __init__(self, ami: FakeAmi) -> None:
         self.places: dict[tuple[str, str], dict[str, str]] = {}
+        self.looks = 0
         for name in ("Add", "Remove", "Pause", "Penalty", "Status"):
             ami.answers[f"Queue{name}"] = getattr(self, name.lower())
 
@@ -66,6 +67,7 @@ class Members:
         return ok()
 
     def status(self, _: Action) -> str:
+        self.looks += 1
         members = [
             event("QueueMember", Queue=queue, Location=interface, Membership="dynamic", **held)
             for (queue, interface), held in self.places.items()
@@ -336,7 +338,8 @@ async def test_a_queue_the_switch_does_not_know_is_said_once_and_hurts_no_other(
         here.comes("1001")
         await until(lambda: here.members.of("1001") == {"repair": "", "inquiry": ""})
         await until(lambda: here.policy.refused)
-        await asyncio.sleep(0.5)  # some more looks
+        looks = here.members.looks
+        await until(lambda: here.members.looks > looks + 2)
         assert caplog.text.count("No such queue") == 1
 
 

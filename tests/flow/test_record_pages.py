@@ -180,6 +180,7 @@ def test_two_records_are_compared_merged_and_parted_on_their_pages(desk, li, eng
     assert engine.serial in kept
     part = re.search(rf'action="(/customers/{twin.id}/merges/\d+/part)"', kept)
     assert part is not None
+    assert client.post(part[1].replace(f"/{twin.id}/", f"/{li.id}/")).status_code == 404
     assert client.post(part[1]).headers["location"] == f"/customers/{li.id}"
     assert engine.serial in client.get(f"/customers/{li.id}").text
     assert client.post(part[1]).status_code == 409
