@@ -60,7 +60,7 @@ static = yes
 exten => 4008,1,Answer()
  same => n,Set(CHANNEL(language)=zh)
  same => n,Playback(cc/bench-go)
- same => n,MixMonitor(,Sr(${UNIQUEID}-rx.wav)t(${UNIQUEID}-tx.wav))
+ same => n,MixMonitor(,r(${UNIQUEID}-rx.wav)t(${UNIQUEID}-tx.wav))
  same => n,Queue(repair,,,,60)
  same => n,Hangup()
 

@@ -85,7 +85,10 @@ class Database:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
                 Path(parsed.database).touch(mode=0o600)  # customers' names; its WAL takes the same mode
-            self.engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+            # The connection used last is used next: its pages and its compiled statements are still good.
+            how = {"timeout": 15, "check_same_thread": False, "cached_statements": 500}
+            lifo = {} if ":memory:" in url else {"pool_use_lifo": True}
+            self.engine = create_engine(url, connect_args=how, **lifo)
             _speak_sqlite(self.engine)
         else:
             if find_spec("psycopg") is None:

@@ -41,7 +41,6 @@ _LINK_UP, _LINK_DOWN, _OVERFLOW, _STOP = "cti.LinkUp", "cti.LinkDown", "cti.Over
 PATIENCE_S = 0.2
 PATIENCE = {
     "AgentCalled": 0.0,
-    "AgentConnect": 0.1,
     **dict.fromkeys(("AgentComplete", "AgentRingNoAnswer", "QueueCallerAbandon"), 0.03),
     "QueueMemberPause": 1.0,
     PRESSED: 0.0,

@@ -9,7 +9,7 @@ from array import array
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from callcenter.errors import NotFound
@@ -26,6 +26,15 @@ from recordings.rows import Recording
 JOB = "recording"
 LAST_TRY = 3
 LEASE = timedelta(minutes=2)
+
+# Built once: they are asked behind every call.
+_OF_CALL = select(Recording).where(Recording.call_id == bindparam("call_id"))
+_STARTED = (
+    select(LedgerRow.at)
+    .where(LedgerRow.call_id == bindparam("call_id"), LedgerRow.type == "RecordingStarted")
+    .order_by(LedgerRow.seq)
+    .limit(1)
+)
 
 
 def register(db: Session, folder: Path, call_id: str, now: datetime, *, tolerance_ms: int, last_try: bool) -> Recording:
@@ -90,7 +99,7 @@ def work(settings: Settings) -> Work:
 
 
 def of_call(db: Session, call_id: str) -> Recording | None:
-    return db.execute(select(Recording).where(Recording.call_id == call_id)).scalar_one_or_none()
+    return db.scalar(_OF_CALL, {"call_id": call_id})
 
 
 def path_of(folder: Path, recording: Recording) -> Path:
@@ -102,5 +111,4 @@ def path_of(folder: Path, recording: Recording) -> Path:
 
 
 def _started_at(db: Session, call: Call) -> datetime:
-    said = select(LedgerRow.at).where(LedgerRow.call_id == call.call_id, LedgerRow.type == "RecordingStarted")
-    return db.execute(said.order_by(LedgerRow.seq).limit(1)).scalar_one_or_none() or call.started_at
+    return db.scalar(_STARTED, {"call_id": call.call_id}) or call.started_at
