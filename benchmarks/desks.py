@@ -139,6 +139,7 @@ def _serve(home: Path) -> None:
             cookies.append(people.start_session(db, user, now())[0])
     with served(desk):
         gc.collect()
+        gc.freeze()  # as the product does when all its parts work
         sys.stdout.write(json.dumps({"origin": desk.origin, "cookies": cookies}) + "\n")
         sys.stdout.flush()
         for number, _line in enumerate(sys.stdin, 1):
